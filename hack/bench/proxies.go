@@ -1,0 +1,213 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// proxy is a running peer.
+type proxy struct {
+	name string
+	addr string
+	cmd  *exec.Cmd
+}
+
+func (p *proxy) stop() {
+	p.cmd.Process.Signal(os.Interrupt)
+	done := make(chan struct{})
+	go func() { p.cmd.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(3 * time.Second):
+		p.cmd.Process.Kill()
+	}
+}
+
+const upstreamAddr = "127.0.0.1:18080"
+
+// start runs a command, on core 0 for a proxy of one core, and waits until addr
+// takes connections.
+func start(name, addr string, core string, env []string, args ...string) (*proxy, error) {
+	if core != "" {
+		args = append([]string{"taskset", "-c", core}, args...)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), env...)
+	log, err := os.CreateTemp("", "bench-"+name)
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(log.Name())
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	for range 200 {
+		if c, err := net.Dial("tcp", addr); err == nil {
+			c.Close()
+			return &proxy{name: name, addr: addr, cmd: cmd}, nil
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	cmd.Process.Kill()
+	text, _ := os.ReadFile(log.Name())
+	return nil, fmt.Errorf("%s does not listen on %s: %s", name, addr, text)
+}
+
+func (s setting) proxyCore() string {
+	if s.pinned {
+		return "0"
+	}
+	return ""
+}
+
+func (s setting) loadCore() string {
+	if s.pinned {
+		return "1"
+	}
+	return ""
+}
+
+const nginxHead = `daemon off; worker_processes %d; pid %s.pid; error_log stderr crit;
+events { worker_connections 4096; }
+http { access_log off; keepalive_requests 1000000000; client_body_temp_path /tmp; proxy_temp_path /tmp; fastcgi_temp_path /tmp; uwsgi_temp_path /tmp; scgi_temp_path /tmp;
+`
+
+func startUpstream(dir string, s setting) (*proxy, error) {
+	conf := filepath.Join(dir, "upstream.conf")
+	text := fmt.Sprintf(nginxHead, 1, conf) + "server { listen " + upstreamAddr + " backlog=1024; location / { default_type text/plain; return 200 \"" + strings.Repeat("x", 1024) + "\"; } } }\n"
+	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
+		return nil, err
+	}
+	return start("upstream", upstreamAddr, s.loadCore(), nil, "nginx", "-p", dir, "-c", conf)
+}
+
+func startNGINX(dir string, s setting) (*proxy, error) {
+	conf := filepath.Join(dir, "proxy.conf")
+	const addr = "127.0.0.1:18081"
+	listen := addr
+	certs := ""
+	if s.tls {
+		if err := writeCertificate(dir); err != nil {
+			return nil, err
+		}
+		listen += " ssl"
+		certs = "ssl_certificate " + dir + "/crt.pem; ssl_certificate_key " + dir + "/key.pem; ssl_protocols TLSv1.2 TLSv1.3;"
+	}
+	text := fmt.Sprintf(nginxHead, s.cores, conf) + `upstream app { server ` + upstreamAddr + `; keepalive 320; keepalive_requests 1000000000; }
+server { listen ` + listen + `; ` + certs + `
+location / { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
+proxy_set_header X-Real-IP $remote_addr; proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme; } } }
+`
+	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
+		return nil, err
+	}
+	return start("nginx", addr, s.proxyCore(), nil, "nginx", "-p", dir, "-c", conf)
+}
+
+func startDoorward(bin, dir string, s setting) (*proxy, error) {
+	file := filepath.Join(dir, "manifests.yaml")
+	if err := os.WriteFile(file, []byte(manifests()), 0o644); err != nil {
+		return nil, err
+	}
+	args := []string{bin, "serve", "-f", file, "--access-log", "off", "--http", "127.0.0.1:18082", "--https", "127.0.0.1:18083", "--admin", "127.0.0.1:18084"}
+	addr := "127.0.0.1:18082"
+	if s.tls {
+		addr = "127.0.0.1:18083"
+	}
+	p, err := start("doorward", addr, s.proxyCore(), []string{fmt.Sprintf("GOMAXPROCS=%d", s.cores)}, args...)
+	if err != nil {
+		return nil, err
+	}
+	for range 200 {
+		if res, err := http.Get("http://127.0.0.1:18084/readyz"); err == nil {
+			res.Body.Close()
+			if res.StatusCode == 200 {
+				return p, nil
+			}
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	p.stop()
+	return nil, fmt.Errorf("doorward does not get ready")
+}
+
+// manifests are 1,000 routes behind one gateway, 10 prefixes on each of 100
+// hosts, with the edge in front.
+func manifests() string {
+	host, port, _ := net.SplitHostPort(upstreamAddr)
+	var b strings.Builder
+	b.WriteString(`apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: nginx}
+spec: {controller: k8s.io/ingress-nginx}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: gw, namespace: istio-system}
+spec: {selector: {istio: ingressgateway}, ports: [{name: http2, port: 80, targetPort: 8080}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: istio-system}
+spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: app, namespace: app}
+spec: {selector: {app: app}, ports: [{name: http, port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: app, namespace: app, labels: {kubernetes.io/service-name: app}}
+addressType: IPv4
+`)
+	fmt.Fprintf(&b, "endpoints: [{addresses: [%q]}]\nports: [{name: http, port: %s}]\n", host, port)
+	b.WriteString("---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: main, namespace: istio-system}\nspec:\n  ingressClassName: nginx\n  rules:\n  - http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: gw, port: {number: 80}}}}]}\n")
+	for h := range 100 {
+		fmt.Fprintf(&b, "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: vs%d, namespace: app}\nspec:\n  hosts: [h%d.example.com]\n  gateways: [istio-system/gw]\n  http:\n", h, h)
+		for p := range 10 {
+			fmt.Fprintf(&b, "  - match: [{uri: {prefix: /app%d/}}]\n    route: [{destination: {host: app, port: {number: 80}}}]\n", p)
+		}
+	}
+	return b.String()
+}
+
+// writeCertificate makes a P-256 certificate for nginx; Doorward's own default
+// certificate is of the same kind.
+func writeCertificate(dir string) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	t := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "bench"}, NotAfter: time.Now().AddDate(1, 0, 0)}
+	crt, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "crt.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: crt}), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "key.pem"), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), 0o600)
+}
+
+// bearer is a token-sized header, as browsers behind a login send.
+func bearer() string { return "Bearer " + base64.RawURLEncoding.EncodeToString(make([]byte, 612)) }

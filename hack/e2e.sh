@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Runs the end-to-end tests: those behind the build tag e2e, whose names begin with TestE2E.
+# Those that need a Kubernetes API server use the one that hack/kube-apiserver.sh has built;
+# without it they are skipped, or fail when DOORWARD_REQUIRE_TOOLS is set.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+kube=$(hack/kube-apiserver.sh --path)
+if [ -e "$kube/complete" ]; then
+  PATH=$kube:$PATH
+fi
+
+packages=$(grep -rlE --include='*_test.go' '^//go:build e2e' . | xargs -n1 dirname | sort -u)
+# One package at a time: they measure, and share the machine's ports and two cores.
+# shellcheck disable=SC2086
+go test -tags e2e -count=1 -p 1 -timeout 15m -run '^TestE2E' "$@" $packages
