@@ -1,0 +1,152 @@
+package object
+
+import (
+	"maps"
+
+	networkingv1 "istio.io/client-go/pkg/apis/networking/v1"
+	securityv1 "istio.io/client-go/pkg/apis/security/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	netv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Builder collects objects for a Set. The zero value is ready. An object
+// added twice replaces the first, as the last applied wins on a cluster. The
+// objects belong to the builder once they are added: a namespaced object
+// without metadata.namespace is put into DefaultNamespace.
+type Builder struct {
+	namespaces      map[Ref]Item[*corev1.Namespace]
+	services        map[Ref]Item[*corev1.Service]
+	endpointSlices  map[Ref]Item[*discoveryv1.EndpointSlice]
+	endpoints       map[Ref]Item[*corev1.Endpoints]
+	pods            map[Ref]Item[*corev1.Pod]
+	workloads       map[Ref]Item[*Workload]
+	serviceAccounts map[Ref]Item[*corev1.ServiceAccount]
+	secrets         map[Ref]Item[*corev1.Secret]
+	configMaps      map[Ref]Item[*corev1.ConfigMap]
+	ingressClasses  map[Ref]Item[*netv1.IngressClass]
+	ingresses       map[Ref]Item[*netv1.Ingress]
+
+	gateways         map[Ref]Item[*networkingv1.Gateway]
+	virtualServices  map[Ref]Item[*networkingv1.VirtualService]
+	destinationRules map[Ref]Item[*networkingv1.DestinationRule]
+	serviceEntries   map[Ref]Item[*networkingv1.ServiceEntry]
+	sidecars         map[Ref]Item[*networkingv1.Sidecar]
+
+	requestAuthentications map[Ref]Item[*securityv1.RequestAuthentication]
+	authorizationPolicies  map[Ref]Item[*securityv1.AuthorizationPolicy]
+	peerAuthentications    map[Ref]Item[*securityv1.PeerAuthentication]
+
+	others map[string]int
+}
+
+// Add takes an object, a pointer to one of the published API types, and
+// returns its Ref. It is false when the type is none that a Set holds.
+func (b *Builder) Add(obj any, origin Origin) (Ref, bool) {
+	if kind, w := workloadOf(obj); w != nil {
+		ref := put(&b.workloads, kind, w, origin)
+		if pod, ok := obj.(*corev1.Pod); ok {
+			put(&b.pods, kind, pod, origin)
+		}
+		return ref, true
+	}
+	switch o := obj.(type) {
+	case *corev1.Namespace:
+		return putGlobal(&b.namespaces, "Namespace", o, origin), true
+	case *corev1.Service:
+		return put(&b.services, "Service", o, origin), true
+	case *discoveryv1.EndpointSlice:
+		return put(&b.endpointSlices, "EndpointSlice", o, origin), true
+	case *corev1.Endpoints:
+		return put(&b.endpoints, "Endpoints", o, origin), true
+	case *corev1.ServiceAccount:
+		return put(&b.serviceAccounts, "ServiceAccount", o, origin), true
+	case *corev1.Secret:
+		return put(&b.secrets, "Secret", o, origin), true
+	case *corev1.ConfigMap:
+		return put(&b.configMaps, "ConfigMap", o, origin), true
+	case *netv1.IngressClass:
+		return putGlobal(&b.ingressClasses, "IngressClass", o, origin), true
+	case *netv1.Ingress:
+		return put(&b.ingresses, "Ingress", o, origin), true
+	case *networkingv1.Gateway:
+		return put(&b.gateways, "Gateway", o, origin), true
+	case *networkingv1.VirtualService:
+		return put(&b.virtualServices, "VirtualService", o, origin), true
+	case *networkingv1.DestinationRule:
+		return put(&b.destinationRules, "DestinationRule", o, origin), true
+	case *networkingv1.ServiceEntry:
+		return put(&b.serviceEntries, "ServiceEntry", o, origin), true
+	case *networkingv1.Sidecar:
+		return put(&b.sidecars, "Sidecar", o, origin), true
+	case *securityv1.RequestAuthentication:
+		return put(&b.requestAuthentications, "RequestAuthentication", o, origin), true
+	case *securityv1.AuthorizationPolicy:
+		return put(&b.authorizationPolicies, "AuthorizationPolicy", o, origin), true
+	case *securityv1.PeerAuthentication:
+		return put(&b.peerAuthentications, "PeerAuthentication", o, origin), true
+	}
+	return Ref{}, false
+}
+
+// Count notes an object of a kind that a Set does not hold.
+func (b *Builder) Count(kind string) {
+	if b.others == nil {
+		b.others = make(map[string]int)
+	}
+	b.others[kind]++
+}
+
+// Build makes the Set of everything added so far. The builder may go on
+// being used; the Set does not change with it.
+func (b *Builder) Build() *Set {
+	return &Set{
+		Namespaces:             newCollection(b.namespaces),
+		Services:               newCollection(b.services),
+		EndpointSlices:         newCollection(b.endpointSlices),
+		Endpoints:              newCollection(b.endpoints),
+		Pods:                   newCollection(b.pods),
+		Workloads:              newCollection(b.workloads),
+		ServiceAccounts:        newCollection(b.serviceAccounts),
+		Secrets:                newCollection(b.secrets),
+		ConfigMaps:             newCollection(b.configMaps),
+		IngressClasses:         newCollection(b.ingressClasses),
+		Ingresses:              newCollection(b.ingresses),
+		Gateways:               newCollection(b.gateways),
+		VirtualServices:        newCollection(b.virtualServices),
+		DestinationRules:       newCollection(b.destinationRules),
+		ServiceEntries:         newCollection(b.serviceEntries),
+		Sidecars:               newCollection(b.sidecars),
+		RequestAuthentications: newCollection(b.requestAuthentications),
+		AuthorizationPolicies:  newCollection(b.authorizationPolicies),
+		PeerAuthentications:    newCollection(b.peerAuthentications),
+		Others:                 maps.Clone(b.others),
+	}
+}
+
+// put files a namespaced object.
+func put[T metav1.Object](into *map[Ref]Item[T], kind string, obj T, origin Origin) Ref {
+	missing := obj.GetNamespace() == ""
+	if missing {
+		obj.SetNamespace(DefaultNamespace)
+	}
+	ref := Ref{kind, obj.GetNamespace(), obj.GetName()}
+	file(into, Item[T]{ref, origin, missing, obj})
+	return ref
+}
+
+// putGlobal files a cluster-scoped object.
+func putGlobal[T metav1.Object](into *map[Ref]Item[T], kind string, obj T, origin Origin) Ref {
+	obj.SetNamespace("")
+	ref := Ref{Kind: kind, Name: obj.GetName()}
+	file(into, Item[T]{ref, origin, false, obj})
+	return ref
+}
+
+func file[T metav1.Object](into *map[Ref]Item[T], item Item[T]) {
+	if *into == nil {
+		*into = make(map[Ref]Item[T])
+	}
+	(*into)[item.Ref] = item
+}
