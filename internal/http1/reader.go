@@ -1,0 +1,173 @@
+package http1
+
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// reader holds the bytes that came from a connection and are not yet used:
+// buf[r:w]. While there are none it holds no buffer; on a plain socket it
+// takes one only when the kernel says that bytes are there.
+type reader struct {
+	conn net.Conn
+	dl   *deadlines
+	raw  syscall.RawConn    // of a plain socket, whose bytes are the message's; else nil
+	try  func(uintptr) bool // attempt, made once
+	buf  []byte
+	r, w int
+	got  bool // a byte came since reset by the owner
+
+	// Of the read under way.
+	kind   Timeout
+	limit  time.Duration
+	waited bool
+	err    error
+	one    [1]byte
+}
+
+func (b *reader) init(nc net.Conn, dl *deadlines) {
+	b.conn, b.dl = nc, dl
+	b.raw = plainSocket(nc)
+	b.try = b.attempt
+}
+
+// plainSocket returns the raw connection of a TCP or unix socket itself, nil
+// for everything that wraps one.
+func plainSocket(nc net.Conn) syscall.RawConn {
+	switch c := nc.(type) {
+	case *net.TCPConn:
+		raw, _ := c.SyscallConn()
+		return raw
+	case *net.UnixConn:
+		raw, _ := c.SyscallConn()
+		return raw
+	}
+	return nil
+}
+
+// unread returns the bytes that are there.
+func (b *reader) unread() []byte { return b.buf[b.r:b.w] }
+
+// drop gives the buffer back when nothing is in it.
+func (b *reader) drop() {
+	if b.r == b.w && b.buf != nil {
+		putBuffer(b.buf)
+		b.buf, b.r, b.w = nil, 0, 0
+	}
+}
+
+// room makes sure that there is space behind w.
+func (b *reader) room() {
+	switch {
+	case b.buf == nil:
+		b.buf = getBuffer(bufferSize)
+	case b.w < len(b.buf):
+	case b.r > 0:
+		b.w = copy(b.buf, b.buf[b.r:b.w])
+		b.r = 0
+	default:
+		size := 2 * len(b.buf)
+		if len(b.buf) < bigBufferSize {
+			size = bigBufferSize
+		}
+		big := getBuffer(size)
+		b.w = copy(big, b.buf)
+		putBuffer(b.buf)
+		b.buf = big
+	}
+}
+
+// fill reads once and adds what came, waiting no longer than limit where
+// kind is not TimeoutNone. With idle it waits without a buffer on every kind
+// of connection, and may return with a single byte.
+func (b *reader) fill(kind Timeout, limit time.Duration, idle bool) error {
+	b.drop()
+	b.kind, b.limit, b.waited = kind, limit, false
+	if b.buf != nil {
+		b.room()
+	}
+	var err error
+	if b.raw != nil {
+		err = b.raw.Read(b.try)
+		if err == nil {
+			err = b.err
+		}
+	} else {
+		err = b.fillWrapped(idle)
+	}
+	if b.waited && kind != TimeoutNone {
+		b.dl.clear(slotRead)
+	}
+	if err != nil {
+		b.drop()
+		return b.dl.explain(slotRead, err)
+	}
+	b.got = true
+	return nil
+}
+
+// attempt reads from a plain socket without waiting; false asks to wait until
+// the socket is readable. The limit is set only when it comes to that.
+func (b *reader) attempt(fd uintptr) bool {
+	if b.buf == nil {
+		b.room()
+	}
+	for {
+		n, err := syscall.Read(int(fd), b.buf[b.w:])
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			b.drop()
+			b.wait()
+			return false
+		case err != nil:
+			b.err = os.NewSyscallError("read", err)
+		case n == 0:
+			b.err = io.EOF
+		default:
+			b.w += n
+			b.err = nil
+		}
+		return true
+	}
+}
+
+func (b *reader) wait() {
+	if !b.waited && b.kind != TimeoutNone {
+		b.waited = true
+		b.dl.set(slotRead, b.kind, b.limit)
+	}
+}
+
+// fillWrapped reads from a TLS or other connection.
+func (b *reader) fillWrapped(idle bool) error {
+	b.wait()
+	if idle && b.buf == nil {
+		n, err := b.conn.Read(b.one[:])
+		if n > 0 {
+			b.room()
+			b.w = copy(b.buf, b.one[:n])
+			return nil
+		}
+		if err == nil {
+			err = io.ErrNoProgress
+		}
+		return err
+	}
+	if b.buf == nil {
+		b.room()
+	}
+	n, err := b.conn.Read(b.buf[b.w:])
+	b.w += n
+	if n > 0 {
+		return nil
+	}
+	if err == nil {
+		err = io.ErrNoProgress
+	}
+	return err
+}
