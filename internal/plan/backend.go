@@ -1,0 +1,137 @@
+package plan
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"time"
+
+	"github.com/doorward/doorward/internal/object"
+)
+
+// Backend is where a request can go: the endpoints of a Service port or subset,
+// or the listener of the next hop.
+type Backend struct {
+	// Key is stable over plans: connections, health and counters hang on it.
+	// It is written as Istio names clusters: outbound|80|v1|svc.ns.svc.cluster.local,
+	// and for the edge as ingress-nginx names upstreams: ns-svc-80.
+	Key     string
+	Origin  Origin     // the Service or ServiceEntry
+	Service object.Ref // of the Service; zero for a ServiceEntry
+	Port    int        // the Service's port
+	Subset  string
+	// Next is the listener that takes the request over in-process: the Service
+	// is a gateway's.
+	Next *Listener
+	// Missing tells why there is no such backend ("no Service ghost in
+	// namespace shop"). Requests get the layer's answer for an unknown one.
+	Missing string
+
+	Protocol Protocol
+	TLS      *UpstreamTLS
+	// Endpoints are the ready ones. Addresses are "IP:PORT", or "NAME:PORT" to
+	// be resolved when DNS is set.
+	Endpoints []Endpoint
+	DNS       bool
+
+	Balance Balance
+	Hash    *Hash // for BalanceHash
+	Pool    Pool
+	Outlier *Outlier
+}
+
+// Endpoint is one address of a backend.
+type Endpoint struct {
+	Address string
+	// Weight is relative to the others; 0 counts as 1.
+	Weight uint32
+	Origin Origin // the EndpointSlice, Pod or flag that brought it
+}
+
+// Protocol is what the upstream speaks.
+type Protocol uint8
+
+const (
+	// HTTP1 is HTTP/1.1, the default.
+	HTTP1 Protocol = iota
+	// HTTP2 is HTTP/2, in plain text by prior knowledge or over TLS by ALPN.
+	HTTP2
+	// SameAsClient is HTTP/2 for HTTP/2 requests, else HTTP/1.1 (DestinationRule
+	// useClientProtocol).
+	SameAsClient
+)
+
+func (p Protocol) String() string { return [...]string{"HTTP/1.1", "HTTP/2", "as the client"}[p] }
+
+// UpstreamTLS is how connections to a backend are encrypted.
+type UpstreamTLS struct {
+	// Name is what SNI asks for and what the certificate must be for; "" sends none.
+	Name string
+	// Names are further names that the certificate may be for (subjectAltNames).
+	Names []string
+	// Roots verifies the certificate; nil with Verify means the system's roots.
+	Roots       *x509.CertPool
+	Verify      bool
+	Certificate *tls.Certificate // the client certificate, or nil
+	// Digest tells settings apart: connections are shared only under equal ones.
+	Digest string
+}
+
+// Balance is how an endpoint is chosen.
+type Balance uint8
+
+const (
+	LeastRequest Balance = iota // Istio's default: the less busy of two random ones
+	RoundRobin
+	Random
+	BalanceHash
+)
+
+func (b Balance) String() string {
+	return [...]string{"least request", "round robin", "random", "consistent hash"}[b]
+}
+
+// Hash is what a consistent hash is taken of (DestinationRule consistentHash).
+type Hash struct {
+	Header   string // lower case
+	Cookie   string
+	Path     string        // of the cookie
+	TTL      time.Duration // of the cookie that the gateway sets
+	Generate bool          // set a cookie where the request has none
+	SourceIP bool
+	Query    string
+	Ring     int // minimumRingSize, 0 for the default 1024
+	Maglev   int // table size; 0 for a ring
+}
+
+// Pool bounds the connections to a backend (DestinationRule connectionPool).
+// Zero means no bound.
+type Pool struct {
+	MaxConnections   int           // tcp.maxConnections
+	ConnectTimeout   time.Duration // tcp.connectTimeout; 0 is the layer's default
+	MaxPending       int           // http.http1MaxPendingRequests
+	MaxRequests      int           // http.http2MaxRequests: in flight
+	PerConnection    int           // http.maxRequestsPerConnection
+	IdleTimeout      time.Duration // http.idleTimeout
+	MaxRetries       int           // http.maxRetries: in flight
+	KeepAlive        *KeepAlive    // tcp.tcpKeepalive
+	MaxConnectionAge time.Duration // tcp.maxConnectionDuration
+}
+
+// KeepAlive is TCP keep-alive towards a backend.
+type KeepAlive struct {
+	Time, Interval time.Duration
+	Probes         int
+}
+
+// Outlier is when an endpoint is taken out for a while (DestinationRule
+// outlierDetection).
+type Outlier struct {
+	Consecutive5xx     int // 0 is off
+	ConsecutiveGateway int // 502, 503, 504 and connection failures
+	SplitLocal         bool
+	ConsecutiveLocal   int // consecutiveLocalOriginFailures
+	Interval           time.Duration
+	BaseEjection       time.Duration
+	MaxEjectionPercent int
+	MinHealthPercent   int
+}

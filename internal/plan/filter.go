@@ -1,0 +1,190 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/doorward/doorward/internal/header"
+	"github.com/doorward/doorward/internal/match"
+)
+
+// Filter edits or answers a request that a route has taken, before the route's
+// action. Filters run in the order of the layer: faults, then CORS, then
+// mirrors. The set is closed.
+type Filter interface {
+	// apply returns true to end the walk at this hop with an answer.
+	apply(w *walk) (stop bool)
+	// respond edits the response on its way back through this hop.
+	respond(h *Hop, status int, f *header.Fields)
+	// String tells the filter, for people.
+	String() string
+}
+
+// Headers are edits of a route or destination: remove, then set, then add
+// (Envoy header_parser).
+type Headers struct {
+	Request, Response HeaderEdits
+}
+
+// HeaderEdits are edits of one message. Names are in lower case.
+type HeaderEdits struct {
+	Remove []string
+	Set    []HeaderValue
+	Add    []HeaderValue
+}
+
+// HeaderValue is one header to set or add.
+type HeaderValue struct {
+	Name  string
+	Value Value
+}
+
+// Empty tells whether there is nothing to edit.
+func (e *HeaderEdits) Empty() bool { return len(e.Remove)+len(e.Set)+len(e.Add) == 0 }
+
+func (e *HeaderEdits) apply(f *header.Fields, r *match.Request, status int) {
+	for _, n := range e.Remove {
+		f.Del(n)
+	}
+	for i := range e.Set {
+		f.Set(e.Set[i].Name, e.Set[i].Value.expand(r, status))
+	}
+	for i := range e.Add {
+		f.Add(e.Add[i].Name, e.Add[i].Value.expand(r, status))
+	}
+}
+
+// HeaderRoute is the Filter of a route's header edits.
+type HeaderRoute struct{ Headers }
+
+func (*HeaderRoute) apply(*walk) bool { return false } // request edits come with the action
+func (f *HeaderRoute) respond(h *Hop, status int, fields *header.Fields) {
+	f.Response.apply(fields, nil, status)
+}
+func (*HeaderRoute) String() string { return "headers" }
+
+// Fault delays or aborts a share of the requests (HTTPFaultInjection). The
+// delay comes before the route's timeout starts.
+type Fault struct {
+	Delay      time.Duration
+	DelayShare float64 // 0 to 1
+	Abort      int     // HTTP status
+	AbortGRPC  int     // grpc-status, used instead of Abort when AbortIsGRPC
+	IsGRPC     bool
+	AbortShare float64
+}
+
+func (f *Fault) apply(w *walk) bool {
+	if f.DelayShare > 0 && w.world.Chance() < f.DelayShare {
+		w.out.Delay += f.Delay
+		w.note("fault", "delay "+f.Delay.String(), true, "")
+	}
+	if f.AbortShare <= 0 || w.world.Chance() >= f.AbortShare {
+		return false
+	}
+	if f.IsGRPC {
+		w.reply(Reply{Status: 200, GRPC: f.AbortGRPC, IsGRPC: true, Body: "fault filter abort", Reason: "fault injected by the route"})
+		return true
+	}
+	w.reply(Reply{Status: f.Abort, Body: "fault filter abort", Reason: "fault injected by the route"})
+	return true
+}
+
+func (*Fault) respond(*Hop, int, *header.Fields) {}
+func (*Fault) String() string                    { return "fault" }
+
+// CORS answers preflights and marks answers for allowed origins (CorsPolicy).
+type CORS struct {
+	Origins       []match.Text
+	Methods       string // joined by ","
+	AllowHeaders  string
+	ExposeHeaders string
+	MaxAge        string // seconds
+	Credentials   string // "true" or ""
+	// IgnoreUnmatched answers preflights of other origins with 200 and no
+	// headers instead of forwarding them.
+	IgnoreUnmatched bool
+}
+
+func (c *CORS) apply(w *walk) bool {
+	origin, ok := w.req.Header.Get("origin")
+	if !ok || origin == "" {
+		return false
+	}
+	preflight := w.req.Method == "OPTIONS" && w.req.Header.Value("access-control-request-method") != ""
+	if !c.allowed(origin) {
+		if preflight && c.IgnoreUnmatched {
+			w.reply(Reply{Status: 200, Reason: "preflight of origin " + origin + ", which corsPolicy does not allow, is ignored"})
+			return true
+		}
+		return false
+	}
+	w.hop.Origin = origin
+	if !preflight {
+		return false
+	}
+	reply := Reply{Status: 200, Reason: "preflight of an allowed origin"}
+	add := func(name, value string) {
+		if value != "" {
+			reply.Header.Add(name, value)
+		}
+	}
+	add("access-control-allow-methods", c.Methods)
+	add("access-control-allow-headers", c.AllowHeaders)
+	add("access-control-max-age", c.MaxAge)
+	w.reply(reply)
+	return true
+}
+
+func (c *CORS) allowed(origin string) bool {
+	for i := range c.Origins {
+		if c.Origins[i].Match(origin, true) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *CORS) respond(h *Hop, _ int, f *header.Fields) {
+	if h.Origin == "" {
+		return
+	}
+	f.Set("access-control-allow-origin", h.Origin)
+	if c.Credentials != "" {
+		f.Set("access-control-allow-credentials", c.Credentials)
+	}
+	if c.ExposeHeaders != "" {
+		f.Set("access-control-expose-headers", c.ExposeHeaders)
+	}
+}
+
+func (*CORS) String() string { return "cors" }
+
+// Mirror sends a share of the requests to another backend as well; its answers
+// are thrown away (HTTPRoute.mirrors).
+type Mirror struct {
+	Backend *Backend
+	Share   float64 // 0 to 1
+	Origin  Origin
+}
+
+func (m *Mirror) apply(w *walk) bool {
+	if m.Share < 1 && w.world.Chance() >= m.Share {
+		return false
+	}
+	w.out.Mirrors = append(w.out.Mirrors, m)
+	return false
+}
+
+func (*Mirror) respond(*Hop, int, *header.Fields) {}
+func (*Mirror) String() string                    { return "mirror" }
+
+// HSTS marks answers over TLS (RFC 6797); it replaces the upstream's value.
+type HSTS struct{ Value string }
+
+func (*HSTS) apply(*walk) bool { return false }
+func (s *HSTS) respond(h *Hop, _ int, f *header.Fields) {
+	if h.Secure {
+		f.Set("strict-transport-security", s.Value)
+	}
+}
+func (s *HSTS) String() string { return "HSTS " + s.Value }

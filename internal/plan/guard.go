@@ -1,0 +1,62 @@
+package plan
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Guard may refuse a request before it is routed on. The set is closed.
+type Guard interface {
+	// check answers in out and returns true to end the walk at this hop.
+	check(w *walk) (stop bool)
+	// String tells the rule, for people.
+	String() string
+}
+
+// BodyLimit refuses an announced body that is too large with 413, and lets the
+// proxy cut longer ones that were not announced (proxy-body-size).
+type BodyLimit struct {
+	Bytes  int64
+	Origin Origin
+}
+
+func (g *BodyLimit) check(w *walk) bool {
+	w.out.MaxBody = g.Bytes
+	if w.req.ContentLength <= g.Bytes {
+		return false
+	}
+	w.reply(Reply{Status: 413, Reason: "body of " + strconv.FormatInt(w.req.ContentLength, 10) + " bytes is over proxy-body-size " + strconv.FormatInt(g.Bytes, 10)})
+	return true
+}
+
+func (g *BodyLimit) String() string {
+	return "proxy-body-size " + strconv.FormatInt(g.Bytes, 10) + " bytes"
+}
+
+// HTTPSRedirect sends plain requests to https (ssl-redirect where the host has
+// a certificate, force-ssl-redirect everywhere).
+type HTTPSRedirect struct {
+	Code int // 308
+	// KeepSlash keeps the last "/" of the target (preserve-trailing-slash).
+	KeepSlash bool
+	Origin    Origin
+	Why       string // "host has a certificate" or "force-ssl-redirect"
+}
+
+func (g *HTTPSRedirect) check(w *walk) bool {
+	if w.req.Scheme == "https" {
+		return false
+	}
+	target := w.req.Target
+	if !g.KeepSlash {
+		target = strings.TrimSuffix(target, "/")
+	}
+	host := w.req.Host
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && strings.IndexByte(host[i:], ']') < 0 {
+		host = host[:i]
+	}
+	w.redirect(g.Code, "https://"+host+target, "plain HTTP is sent to https: "+g.Why)
+	return true
+}
+
+func (g *HTTPSRedirect) String() string { return "https redirect: " + g.Why }

@@ -1,0 +1,271 @@
+// Package plan is the heart of Doorward: what the manifests mean, compiled, and
+// the one function that walks it.
+//
+// A Plan is immutable. It is made by package compile through a Builder and read
+// by everything: the proxy serves by it, explain, test and check print it. Walk
+// takes a request through the listeners (hops) that the platform's layers would
+// be, one after the other, and returns an Outcome: what to do with the request
+// and which rule decided so.
+//
+//	Plan ─ Listener (hop) ─ Chain (by TLS server name) ─ Host ─ Route ─┬─ Guards   may refuse
+//	                                                                  ├─ Filters  edit, may answer
+//	                                                                  └─ Action   Forward · Redirect · Direct
+//	Forward ─ Destination (weighted) ─ Backend ─┬─ endpoints of a Service port or subset
+//	                                            └─ Next: the listener of the next hop
+package plan
+
+import (
+	"crypto/tls"
+	"sort"
+	"strings"
+
+	"github.com/doorward/doorward/internal/match"
+	"github.com/doorward/doorward/internal/object"
+)
+
+// Plan is everything that a set of manifests means. It never changes.
+type Plan struct {
+	listeners []*Listener
+	byKey     map[string]*Listener
+	backends  []*Backend
+}
+
+// Listener returns the listener called key: "edge", or a gateway's Service port
+// as NAMESPACE/SERVICE:PORT. It is nil where there is none.
+func (p *Plan) Listener(key string) *Listener { return p.byKey[key] }
+
+// Listeners returns all listeners, the edge first, the others by key.
+func (p *Plan) Listeners() []*Listener { return p.listeners }
+
+// Backends returns every backend that some route can forward to, by key.
+func (p *Plan) Backends() []*Backend { return p.backends }
+
+// Edge is the key of the listener that stands for the Ingress controller.
+const Edge = "edge"
+
+// Origin says where a rule was written.
+type Origin struct {
+	Ref    object.Ref
+	Origin object.Origin
+	// Field is the place in the object, such as "spec.http[1].match[0]".
+	Field string
+}
+
+// String prints "VirtualService myapp/myapp-vs spec.http[1] (vs.yaml:12)".
+func (o Origin) String() string {
+	if o.Ref.Kind == "" {
+		return "built in"
+	}
+	s := o.Ref.String()
+	if o.Field != "" {
+		s += " " + o.Field
+	}
+	if o.Origin.File != "" {
+		s += " (" + o.Origin.String() + ")"
+	}
+	return s
+}
+
+// Dialect is the layer that a listener stands for. It decides how a request is
+// read and edited on the way in and out, and how failures are told.
+type Dialect uint8
+
+const (
+	// NGINX is ingress-nginx, the edge.
+	NGINX Dialect = iota
+	// Envoy is an Istio gateway.
+	Envoy
+)
+
+// String is the name that users know the layer by.
+func (d Dialect) String() string {
+	if d == NGINX {
+		return "edge"
+	}
+	return "gateway"
+}
+
+// Listener is one hop: the edge, or one port of a gateway workload.
+type Listener struct {
+	Key     string
+	Dialect Dialect
+	Form    match.Form
+	// Port is the number that the listener's layer believes to listen on, as
+	// Location headers tell it.
+	Port int
+	// Chains are the servers of the listener. A plain connection takes the
+	// first chain without server names; a TLS connection the one that fits its
+	// server name best.
+	Chains []*Chain
+	// TrustedHops is how many proxies before this one are believed in
+	// X-Forwarded-For and -Proto (MeshConfig gatewayTopology.numTrustedProxies).
+	TrustedHops int
+	// Edge holds the settings that only the edge has; nil elsewhere.
+	Edge *EdgeSettings
+}
+
+// Chain is the hosts behind one or more server names of a listener.
+type Chain struct {
+	Origin Origin
+	// Names are the TLS server names, exact or "*.suffix" or "*"; none means
+	// plain text.
+	Names []string
+	// Closed refuses every connection: TLS settings that cannot be honoured
+	// must not be served in a weaker way.
+	Closed bool
+	// Certificate is what a TLS chain shows unless Hosts bring their own
+	// (Certificates).
+	Certificate *tls.Certificate
+	// Certificates by server name, exact or "*.suffix" (one label), for the edge.
+	Certificates map[string]*tls.Certificate
+	Hosts        []*Host
+
+	hosts hostIndex
+}
+
+// Host is one virtual host: a host name and its routes in their final order.
+type Host struct {
+	// Name is exact, "*.suffix" or "*".
+	Name   string
+	Routes []*Route
+
+	routes routeIndex
+}
+
+// Route is one rule and what happens to the requests that it takes.
+type Route struct {
+	Origin  Origin
+	Name    string // the name that the manifest gives it, if any
+	Rule    match.Rule
+	Guards  []Guard
+	Filters []Filter
+	Action  Action
+	// Place tells why the route stands where it does among the others of its
+	// host, for people; "" means as written.
+	Place string
+	// Memo is made by Builder.Build.
+	Memo *Memo
+}
+
+// Builder makes a Plan.
+type Builder struct {
+	listeners []*Listener
+}
+
+// Add appends a listener. Its chains, hosts and routes must not change afterwards.
+func (b *Builder) Add(l *Listener) { b.listeners = append(b.listeners, l) }
+
+// Build indexes what was added and returns the plan. Routes keep their order.
+func (b *Builder) Build() *Plan {
+	p := &Plan{byKey: make(map[string]*Listener, len(b.listeners))}
+	sort.SliceStable(b.listeners, func(i, j int) bool {
+		a, c := b.listeners[i], b.listeners[j]
+		if (a.Key == Edge) != (c.Key == Edge) {
+			return a.Key == Edge
+		}
+		return a.Key < c.Key
+	})
+	seen := map[*Backend]bool{}
+	for _, l := range b.listeners {
+		p.listeners = append(p.listeners, l)
+		p.byKey[l.Key] = l
+		for _, c := range l.Chains {
+			c.hosts.build(c.Hosts, l.Dialect)
+			for _, h := range c.Hosts {
+				h.routes.build(h.Routes)
+				for _, r := range h.Routes {
+					r.Memo = new(Memo)
+					p.collect(r, seen)
+				}
+			}
+		}
+	}
+	sort.Slice(p.backends, func(i, j int) bool { return p.backends[i].Key < p.backends[j].Key })
+	return p
+}
+
+func (p *Plan) collect(r *Route, seen map[*Backend]bool) {
+	add := func(b *Backend) {
+		if b != nil && b.Next == nil && b.Missing == "" && !seen[b] {
+			seen[b] = true
+			p.backends = append(p.backends, b)
+		}
+	}
+	if f, ok := r.Action.(*Forward); ok {
+		for i := range f.To {
+			add(f.To[i].Backend)
+		}
+	}
+	for _, f := range r.Filters {
+		if m, ok := f.(*Mirror); ok {
+			add(m.Backend)
+		}
+	}
+}
+
+// chain picks the chain for a connection: by server name for TLS, the first
+// plain one otherwise.
+func (l *Listener) chain(secure bool, sni string) *Chain {
+	if l.Dialect == NGINX && len(l.Chains) > 0 {
+		return l.Chains[0]
+	}
+	var best *Chain
+	score := -1
+	for _, c := range l.Chains {
+		if !secure {
+			if len(c.Names) == 0 {
+				return c
+			}
+			continue
+		}
+		for _, n := range c.Names {
+			if s := nameScore(n, sni); s > score {
+				best, score = c, s
+			}
+		}
+	}
+	return best
+}
+
+// nameScore tells how closely pattern (exact, "*.suffix", "*") fits name: -1 not
+// at all, otherwise the longer the better, exact best.
+func nameScore(pattern, name string) int {
+	switch {
+	case pattern == name:
+		return 1 << 16
+	case pattern == "*":
+		return 0
+	case strings.HasPrefix(pattern, "*.") && strings.HasSuffix(name, pattern[1:]) && len(name) > len(pattern)-1:
+		return len(pattern)
+	}
+	return -1
+}
+
+// TLS tells whether the listener takes TLS connections on its own port.
+func (l *Listener) TLS() bool {
+	for _, c := range l.Chains {
+		if len(c.Names) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// CertificateFor returns the certificate for a handshake that asks for sni, or
+// nil if the listener refuses the connection.
+func (l *Listener) CertificateFor(sni string) *tls.Certificate {
+	sni = strings.ToLower(strings.TrimSuffix(sni, "."))
+	c := l.chain(true, sni)
+	if c == nil || c.Closed {
+		return nil
+	}
+	if cert := c.Certificates[sni]; cert != nil {
+		return cert
+	}
+	if i := strings.IndexByte(sni, '.'); i > 0 {
+		if cert := c.Certificates["*"+sni[i:]]; cert != nil {
+			return cert
+		}
+	}
+	return c.Certificate
+}

@@ -1,0 +1,263 @@
+package plan
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/doorward/doorward/internal/match"
+)
+
+// World is the only door from a walk to what is not data. The server's is
+// live; the offline tools' is fixed, so that they repeat.
+type World interface {
+	Now() time.Time
+	// Chance returns a number in [0, 1).
+	Chance() float64
+	// ID returns 16 random bytes for a request id.
+	ID() [16]byte
+}
+
+// walk is the state of one Walk. It lives in the Outcome so that a walk
+// allocates nothing for itself.
+type walk struct {
+	req   *match.Request
+	world World
+	tr    *Trace
+	out   *Outcome
+	hop   *Hop
+}
+
+// Walk takes req through the hops from listener l on and decides. It edits req
+// in place: for ToForward it ends in the form that the upstream gets. tr may be
+// nil. out is reset first.
+func (p *Plan) Walk(l *Listener, req *match.Request, world World, tr *Trace, out *Outcome) {
+	mirrors := out.Mirrors[:0]
+	*out = Outcome{MaxBody: -1, Mirrors: mirrors}
+	w := &out.w
+	*w = walk{req: req, world: world, tr: tr, out: out}
+	for l != nil {
+		l = w.through(l)
+	}
+	w.req, w.world, w.tr, w.out = nil, nil, nil, nil
+}
+
+// through takes the request through one hop and returns the next listener, or
+// nil when the outcome stands.
+func (w *walk) through(l *Listener) *Listener {
+	if w.out.n == maxHops {
+		w.hop = &w.out.hops[w.out.n-1]
+		w.reply(Reply{Status: l.unreachableStatus(), Reason: "the routes send the request round in a circle"})
+		return nil
+	}
+	w.hop = &w.out.hops[w.out.n]
+	w.out.n++
+	*w.hop = Hop{Listener: l, Secure: w.req.Secure}
+	w.note("hop", l.Dialect.String()+" "+l.Key, true, "")
+	chain := l.chain(w.req.Secure, w.req.SNI)
+	if chain == nil || chain.Closed {
+		w.reply(Reply{Status: l.unreachableStatus(), Reason: "no server of " + l.Key + " takes this connection"})
+		return nil
+	}
+	if !w.req.Normalise(l.Form) {
+		w.reply(Reply{Status: 400, Reason: "the path cannot be normalised"})
+		return nil
+	}
+	if !l.enter(w) {
+		return nil
+	}
+	host := chain.hosts.find(w.req.Name())
+	if host == nil {
+		w.note("host", w.req.Name(), false, "no host of "+l.Key+" fits")
+		w.reply(Reply{Status: 404, Reason: "no host of " + l.Key + " fits " + w.req.Name()})
+		return nil
+	}
+	w.hop.Host = host
+	w.note("host", host.Name, true, "")
+	route := w.route(host)
+	if route == nil {
+		w.reply(Reply{Status: 404, Reason: "no route of host " + host.Name + " takes " + w.req.Path})
+		return nil
+	}
+	w.hop.Route = route
+	w.out.By = route.Origin
+	return w.take(route)
+}
+
+// route finds the first route that takes the request. With a trace it looks at
+// every rule in order and tells why each does or does not match.
+func (w *walk) route(h *Host) *Route {
+	if w.tr == nil {
+		return h.routes.find(h.Routes, w.req)
+	}
+	for _, r := range h.Routes {
+		why := r.Rule.Why(w.req)
+		w.tr.add("route", r.Rule.String(), r.Origin, why == "", why)
+		if why == "" {
+			return r
+		}
+	}
+	return nil
+}
+
+// take runs the guards, filters and action of a route.
+func (w *walk) take(r *Route) *Listener {
+	for _, g := range r.Guards {
+		stop := g.check(w)
+		w.note("guard", g.String(), !stop, "")
+		if stop {
+			return nil
+		}
+	}
+	for _, f := range r.Filters {
+		if f.apply(w) {
+			w.note("filter", f.String(), true, "it answers")
+			return nil
+		}
+	}
+	switch a := r.Action.(type) {
+	case *Redirect:
+		w.redirect(a.Code, a.location(w.req), "redirect by the route")
+	case *Direct:
+		w.reply(Reply{Status: a.Status, Body: a.Body, Header: a.Header.Clone(), Reason: a.Reason})
+	case *Forward:
+		return w.forward(r, a)
+	}
+	return nil
+}
+
+// forward picks a destination and edits the request for it.
+func (w *walk) forward(r *Route, f *Forward) *Listener {
+	d := f.pick(w.world)
+	if d == nil {
+		w.reply(Reply{Status: 503, Reason: "no destination has a weight"})
+		return nil
+	}
+	w.hop.To = d
+	b := d.Backend
+	if b.Missing != "" {
+		w.note("backend", b.Key, false, b.Missing)
+		w.reply(w.hop.Listener.missing(b))
+		return nil
+	}
+	if b.Next == nil && len(b.Endpoints) == 0 {
+		w.note("backend", b.Key, false, "no ready endpoint")
+		w.reply(w.hop.Listener.noEndpoint(b))
+		return nil
+	}
+	w.note("backend", b.Key, true, "")
+	w.editHeaders(r, d)
+	if host := f.Host; host != "" {
+		w.req.Host = host
+	} else if d.Host != "" {
+		w.req.Host = d.Host
+	}
+	w.rewrite(f.Rewrite)
+	w.hop.Listener.send(w, f)
+	if b.Next != nil {
+		w.cross(b)
+		return b.Next
+	}
+	w.out.Kind, w.out.Backend = ToForward, b
+	w.out.Reason = "forwarded to " + b.Key
+	return nil
+}
+
+// editHeaders applies the route's and the destination's edits in Istio's order.
+func (w *walk) editHeaders(r *Route, d *Destination) {
+	if d.Headers != nil && d.HeadersFirst {
+		d.Headers.Request.apply(&w.req.Header, w.req, 0)
+	}
+	for _, f := range r.Filters {
+		if h, ok := f.(*HeaderRoute); ok {
+			h.Request.apply(&w.req.Header, w.req, 0)
+		}
+	}
+	if d.Headers != nil && !d.HeadersFirst {
+		d.Headers.Request.apply(&w.req.Header, w.req, 0)
+	}
+}
+
+func (w *walk) rewrite(rw *Rewrite) {
+	if rw == nil {
+		return
+	}
+	path := rw.apply(w.req.Path)
+	if path == w.req.Path {
+		return
+	}
+	if w.hop.Listener.Dialect == Envoy {
+		w.req.Header.Set("x-envoy-original-path", w.req.Target)
+	}
+	w.note("rewrite", w.req.Path+" to "+path, true, "")
+	w.req.SetPath(path)
+}
+
+// layerPeer is the address under which one layer reaches the next when both are
+// this process.
+var layerPeer = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
+// cross makes the request what the next layer would receive on its socket.
+func (w *walk) cross(b *Backend) {
+	w.req.Peer = layerPeer
+	w.req.Secure, w.req.SNI = b.TLS != nil, ""
+	if b.TLS != nil {
+		w.req.SNI = b.TLS.Name
+	}
+	if b.Protocol == HTTP1 {
+		w.req.Major, w.req.Minor = 1, 1
+	}
+	if w.tr != nil {
+		w.tr.hop++
+	}
+}
+
+// pick chooses a destination by weight.
+func (f *Forward) pick(world World) *Destination {
+	if len(f.To) == 1 {
+		return &f.To[0]
+	}
+	var total uint32
+	for i := range f.To {
+		total += f.To[i].Weight
+	}
+	if total == 0 {
+		return nil
+	}
+	n := uint32(world.Chance() * float64(total))
+	for i := range f.To {
+		if n < f.To[i].Weight {
+			return &f.To[i]
+		}
+		n -= f.To[i].Weight
+	}
+	return nil
+}
+
+// reply ends the walk with an answer of this hop.
+func (w *walk) reply(r Reply) {
+	w.hop.replied = true
+	w.out.Kind = ToRespond
+	w.out.Reason = r.Reason
+	w.out.Reply = w.hop.Listener.render(w.req, r)
+	w.note("answer", statusText(r.Status), true, r.Reason)
+}
+
+// redirect ends the walk with a Location.
+func (w *walk) redirect(code int, location, reason string) {
+	r := Reply{Status: code, Reason: reason}
+	r.Header.Add("location", location)
+	w.reply(r)
+}
+
+// note records a step if there is a trace.
+func (w *walk) note(kind, subject string, ok bool, why string) {
+	if w.tr == nil {
+		return
+	}
+	var origin Origin
+	if w.hop != nil && w.hop.Route != nil && (kind == "backend" || kind == "guard" || kind == "answer") {
+		origin = w.hop.Route.Origin
+	}
+	w.tr.add(kind, subject, origin, ok, strings.TrimSpace(why))
+}
