@@ -1,0 +1,72 @@
+// Package compile turns the objects that users wrote into the plan.
+//
+// It is pure: the same objects in any order give the same plan and the same
+// problems. It is total: a bad object becomes a route that answers with an
+// error (fail closed) and a problem that says why; everything else keeps
+// working. One file holds one kind.
+//
+//	services     Services with their endpoints, ServiceEntries
+//	gateways     gateway workloads → listeners, Gateway servers → chains
+//	virtualservices, destinationrules → hosts, routes, backends
+//	ingresses    classes, TLS, rules, annotations → the edge listener
+package compile
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/doorward/doorward/internal/object"
+	"github.com/doorward/doorward/internal/plan"
+	"github.com/doorward/doorward/internal/problem"
+)
+
+// Options are what the command line adds to the manifests.
+type Options struct {
+	// IngressClasses are served without an IngressClass object.
+	IngressClasses []string
+	// Endpoints are local processes attached to Services.
+	Endpoints []Attached
+}
+
+// Attached is a local process as an endpoint of a Service port.
+type Attached struct {
+	Namespace, Service string
+	// Port is the Service port's number or name.
+	Port string
+	// Address is HOST:PORT of the process.
+	Address string
+	// Labels are the pod labels that subsets select it by, beside the
+	// Service's selector.
+	Labels map[string]string
+}
+
+// Compile makes the plan of a set of objects, and says what is wrong with them.
+func Compile(set *object.Set, opts Options) (*plan.Plan, problem.List) {
+	c := &compiler{set: set, opts: opts, services: map[name]*service{}, listeners: map[string]*plan.Listener{}}
+	c.readMesh()
+	c.readServices()
+	c.readGateways()
+	c.readVirtualServices()
+	c.readIngresses()
+	b := &plan.Builder{}
+	for _, l := range c.listeners {
+		b.Add(l)
+	}
+	c.problems.Sort()
+	return b.Build(), c.problems
+}
+
+// compiler is the state of one Compile.
+type compiler struct {
+	set       *object.Set
+	opts      Options
+	problems  problem.List
+	mesh      mesh
+	services  map[name]*service
+	listeners map[string]*plan.Listener // by key
+	pods      map[podLabel][]object.Item[*corev1.Pod]
+}
+
+// name is a namespaced name.
+type name struct{ namespace, name string }
+
+func (n name) String() string { return n.namespace + "/" + n.name }
