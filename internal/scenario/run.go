@@ -1,0 +1,123 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/doorward/doorward/internal/compile"
+	"github.com/doorward/doorward/internal/match"
+	"github.com/doorward/doorward/internal/plan"
+	"github.com/doorward/doorward/internal/problem"
+	"github.com/doorward/doorward/internal/source"
+)
+
+// Options are the compiler's options for the scenario. address gives each
+// endpoint its address; the walk alone needs no real one.
+func (s *Scenario) Options(address func(Up) string) compile.Options {
+	opts := compile.Options{IngressClasses: s.Classes}
+	for _, u := range s.Ups {
+		opts.Endpoints = append(opts.Endpoints, compile.Attached{
+			Namespace: u.Namespace, Service: u.Service, Port: u.Port, Labels: u.Labels, Address: address(u),
+		})
+	}
+	return opts
+}
+
+// Source is where the scenario's manifests are.
+func (s *Scenario) Source() source.Options {
+	opts := source.Options{Files: s.Manifests, Kustomizations: s.Kustomizations}
+	for _, f := range s.Files {
+		opts.Texts = append(opts.Texts, source.Text{Name: s.Name, Line: f.Line, Data: f.Data})
+	}
+	return opts
+}
+
+// Compile loads and compiles the scenario's manifests.
+func (s *Scenario) Compile(ctx context.Context, address func(Up) string) (*plan.Plan, problem.List, error) {
+	set, problems, err := source.Load(ctx, s.Source())
+	if err != nil {
+		return nil, problems, err
+	}
+	p, more := compile.Compile(set, s.Options(address))
+	return p, append(problems, more...), nil
+}
+
+// Run walks every request and returns its outcome.
+func (s *Scenario) Run(ctx context.Context) ([]Outcome, problem.List, error) {
+	n := 0
+	p, problems, err := s.Compile(ctx, func(Up) string { n++; return fmt.Sprintf("192.0.2.%d:80", n) })
+	if err != nil {
+		return nil, problems, err
+	}
+	outcomes := make([]Outcome, len(s.Requests))
+	for i := range s.Requests {
+		if outcomes[i], err = s.Requests[i].walk(p); err != nil {
+			return nil, problems, fmt.Errorf("%s:%d: %w", s.Name, s.Requests[i].Line, err)
+		}
+	}
+	return outcomes, problems, nil
+}
+
+func (r *Request) walk(p *plan.Plan) (Outcome, error) {
+	l := p.Listener(r.Via)
+	if l == nil {
+		var have []string
+		for _, k := range p.Listeners() {
+			have = append(have, k.Key)
+		}
+		near, _ := problem.Nearest(r.Via, have)
+		return Outcome{}, fmt.Errorf("there is no listener %q; there are %q, the nearest is %q", r.Via, have, near)
+	}
+	req := match.Request{
+		Peer: netip.MustParseAddr("127.0.0.1"), Secure: r.Secure, Major: 1, Minor: 1,
+		Method: r.Method, Host: r.Host, Target: r.Target, Header: r.Header.Clone(), ContentLength: r.Body,
+	}
+	if r.Secure {
+		req.SNI = r.SNI
+	}
+	if r.Chunked {
+		req.ContentLength = -1
+	}
+	var out plan.Outcome
+	p.Walk(l, &req, World{r.Chance}, nil, &out)
+	return r.outcome(&req, &out), nil
+}
+
+// outcome puts what the walk decided into the form that both runs share. An
+// upstream is taken to answer 200 with nothing but an empty body.
+func (r *Request) outcome(req *match.Request, out *plan.Outcome) Outcome {
+	o := Outcome{Delay: out.Delay, Reason: out.Reason}
+	if out.Kind == plan.ToForward {
+		o.Backend, o.Method, o.Target, o.Host, o.Got = BackendName(out.Backend), req.Method, req.Target, req.Host, req.Header
+		o.Status = 200
+		out.EditResponse(200, &o.Answer, 0, true)
+		return o
+	}
+	o.Status, o.Body, o.Answer = out.Reply.Status, out.Reply.Body, out.Reply.Header
+	out.EditResponse(o.Status, &o.Answer, 0, false)
+	return o
+}
+
+// BackendName is NAMESPACE/SERVICE:PORT[/SUBSET], or HOST:PORT[/SUBSET] where
+// there is no Service.
+func BackendName(b *plan.Backend) string {
+	s := b.Service.Namespace + "/" + b.Service.Name
+	if b.Service.Name == "" {
+		s = b.Origin.Ref.Namespace + "/" + b.Origin.Ref.Name
+	}
+	s += fmt.Sprintf(":%d", b.Port)
+	if b.Subset != "" {
+		s += "/" + b.Subset
+	}
+	return s
+}
+
+// World is a plan.World in which everything repeats: the dice show Chance, the
+// clock stands still, ids are all zeros.
+type World struct{ Dice float64 }
+
+func (w World) Now() time.Time  { return time.Unix(1700000000, 0).UTC() }
+func (w World) Chance() float64 { return w.Dice }
+func (World) ID() [16]byte      { return [16]byte{} }
