@@ -12,7 +12,7 @@ type place struct{ URL, Name, About string }
 func home() *application {
 	return &application{
 		Name: "A platform on one machine", Bare: true,
-		About: "Ingress, gateways and routes of examples/paas, unchanged, in one process. Every link goes through the door.",
+		About: "The platform of examples/paas in one process: Ingress, gateways and routes. Every link goes through the door.",
 		Page:  page(homeContent),
 		Data:  func(r *http.Request) any { return places(r.Host) },
 	}
@@ -27,7 +27,7 @@ const homeContent = `<section aria-labelledby="apps">
 func places(host string) []place {
 	_, rest, _ := strings.Cut(host, ".")
 	return []place{
-		{"/myapp/", "myapp", "The first form of the guide: the prefix is taken off, the application links relatively."},
+		{"/myapp/", "myapp", "The first form: the prefix is taken off the path. The application was configured with it."},
 		{"/myapp-prefixed/", "myapp, told its prefix", "The second form: X-Forwarded-Prefix tells the application where it is mounted."},
 		{"/mlflow/", "MLflow", "An application for people behind the gateway that asks for a login."},
 		{"//minio." + rest + "/", "MinIO", "A host and an Ingress of its own: bodies up to 100m, long timeouts, large headers."},

@@ -93,7 +93,7 @@ func largeHeader(w http.ResponseWriter, r *http.Request) {
 
 const minioContent = `<section aria-labelledby="objects">
 <h2 id="objects">Newest objects</h2>
-{{if .Shown}}<table class="narrow"><thead><tr><th scope="col">Object</th><th scope="col">Bytes</th></tr></thead>
+{{if .Shown}}<table><thead><tr><th scope="col">Object</th><th scope="col">Bytes</th></tr></thead>
 <tbody>{{range .Shown}}<tr><th scope="row">{{.Name}}</th><td>{{.Bytes}}</td></tr>{{end}}</tbody></table>
 {{else}}<p>None yet. Put one: <code>curl -k -T FILE https://{{.Host}}/bucket/name</code></p>{{end}}
 </section>`
