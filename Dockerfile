@@ -18,6 +18,6 @@ COPY LICENSE /LICENSE
 # By number, so that Kubernetes can tell that it is not root.
 USER 65532:65532
 # Edge HTTP and HTTPS, and the admin address. All are above 1024: no capability is needed.
-EXPOSE 8080 8443 9090
+EXPOSE 8080 8443 9901
 ENTRYPOINT ["/usr/local/bin/doorward"]
 CMD ["--help"]

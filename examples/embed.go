@@ -1,6 +1,6 @@
 // Package examples holds manifests to learn from and to run: paas is a whole platform, two
 // gateways and four applications, in the layout that its engineers know; localhost is the
-// same platform under names that resolve to one's own machine.
+// same platform under names that resolve to one's own machine, with a start page.
 //
 // They serve three readers: a newcomer, who may copy them; kubectl apply -k, on a real cluster;
 // and doorward demo, which carries them inside the binary.
