@@ -49,6 +49,9 @@ type ClientConn struct {
 	keep   bool          // the response allows another request
 	whole  atomic.Bool   // the head of the final response has come
 	lost   bool          // hijacked
+
+	look  func(uintptr) bool // lookAt, made once
+	alive bool               // what it saw
 }
 
 var responseHeads = sync.Pool{New: func() any {
@@ -183,23 +186,28 @@ func (c *ClientConn) Reusable() bool {
 // connection can still be used: the upstream has not closed it and, on a
 // plain socket, has sent nothing unasked.
 func (c *ClientConn) Alive() bool {
-	raw, plain := c.rd.raw, true
+	raw := c.rd.raw
 	if raw == nil {
-		raw, plain = socket(c.nc), false
+		raw = socket(c.nc)
 	}
 	if raw == nil {
 		return true // not a socket: only use will tell
 	}
-	alive := false
-	err := raw.Read(func(fd uintptr) bool {
-		if plain {
-			alive = peeked(int(fd)) == peekNothing
-		} else {
-			alive = !peerClosed(int(fd))
-		}
-		return true
-	})
-	return err == nil && alive
+	if c.look == nil {
+		c.look = c.lookAt
+	}
+	c.alive = false
+	return raw.Read(c.look) == nil && c.alive
+}
+
+// lookAt is Alive's look at the socket.
+func (c *ClientConn) lookAt(fd uintptr) bool {
+	if c.rd.raw != nil {
+		c.alive = peeked(int(fd)) == peekNothing
+	} else {
+		c.alive = !peerClosed(int(fd))
+	}
+	return true
 }
 
 // Release ends an exchange: limits end and all memory but the connection's
