@@ -14,6 +14,7 @@ package compile
 import (
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
@@ -41,11 +42,13 @@ type Attached struct {
 
 // Compile makes the plan of a set of objects, and says what is wrong with them.
 func Compile(set *object.Set, opts Options) (*plan.Plan, problem.List) {
-	c := &compiler{set: set, opts: opts, services: map[name]*service{}, listeners: map[string]*plan.Listener{}}
+	c := &compiler{set: set, opts: opts, services: map[name]*service{}, listeners: map[string]*plan.Listener{},
+		backends: map[string]*plan.Backend{}, regexes: map[string]match.Text{}}
 	c.readMesh()
 	c.readServices()
 	c.readGateways()
 	c.readVirtualServices()
+	c.readPolicies()
 	c.readIngresses()
 	b := &plan.Builder{}
 	for _, l := range c.listeners {
@@ -63,7 +66,17 @@ type compiler struct {
 	mesh      mesh
 	services  map[name]*service
 	listeners map[string]*plan.Listener // by key
-	pods      map[podLabel][]object.Item[*corev1.Pod]
+	gateways  map[string]*gateway       // by NAMESPACE/NAME
+	workloads []*gatewayWorkload
+	byGateway map[string][]*virtualService // by Gateway, in Istio's order
+	delegates map[name]*virtualService
+	bound     map[built]bool           // the Gateway serves a host of the VirtualService, or it is told why not
+	backends  map[string]*plan.Backend // by key
+	regexes   map[string]match.Text
+	// Field paths that are the same in many objects: spec.http[1], .match[0], .route[0].
+	fields, matchFields, routeFields []string
+
+	pods map[podLabel][]object.Item[*corev1.Pod]
 }
 
 // name is a namespaced name.

@@ -120,6 +120,9 @@ type Redirect struct {
 	Scheme string
 	Host   string // may hold a port
 	Port   string // without colon
+	// KeepHost keeps the request's host byte for byte, whatever its port (Envoy's
+	// redirect of a whole host to https).
+	KeepHost bool
 	// Path replaces the whole path; a query of its own drops the request's.
 	Path string
 	// Prefix, with PrefixRewrite, replaces only the matched prefix.
@@ -138,7 +141,9 @@ func (d *Redirect) location(r *match.Request) string {
 		scheme = d.Scheme
 	}
 	host := d.Host
-	if host == "" {
+	if d.KeepHost {
+		host = r.Host
+	} else if host == "" {
 		host = redirectHost(r, scheme, d.Port)
 	}
 	if d.Port != "" {

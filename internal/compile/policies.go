@@ -1,0 +1,30 @@
+package compile
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/doorward/doorward/internal/object"
+	"github.com/doorward/doorward/internal/problem"
+)
+
+// readPolicies says which kinds are read and not carried out yet. For policies
+// this matters: what they would refuse is served.
+func (c *compiler) readPolicies() {
+	const open = "are NOT ENFORCED yet: requests that they would refuse are served"
+	notCarriedOut(c, c.set.AuthorizationPolicies, "AuthorizationPolicies "+open)
+	notCarriedOut(c, c.set.RequestAuthentications, "RequestAuthentications "+open+", and tokens are not checked")
+	notCarriedOut(c, c.set.PeerAuthentications, "PeerAuthentications "+open)
+	notCarriedOut(c, c.set.Sidecars, "Sidecars are not carried out: every gateway sees every Service")
+}
+
+// notCarriedOut reports a kind once, on its first object.
+func notCarriedOut[T metav1.Object](c *compiler, all object.Collection[T], message string) {
+	if all.Len() == 0 {
+		return
+	}
+	item := all.All()[0]
+	c.problem(problem.NotCarriedOut, item.Ref, item.Origin, "",
+		fmt.Sprintf("%s (%d of them)", message, all.Len()), "do not rely on them here; keep what must not be open behind another guard")
+}
