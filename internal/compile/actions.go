@@ -97,7 +97,7 @@ func (b *routeBuilder) to(d *networkingv1alpha3.HTTPRouteDestination, i int) pla
 	t.Host = b.authority(d.Headers)
 	if len(r.Route) > 1 {
 		// A lone destination's edits are part of the route's.
-		t.Headers, t.HeadersFirst = b.edits(d.Headers, b.c.routeField(i)+".headers"), true
+		t.Headers = b.edits(d.Headers, b.c.routeField(i)+".headers")
 	}
 	return t
 }

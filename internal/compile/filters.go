@@ -18,7 +18,7 @@ func (b *routeBuilder) buildFilters() {
 	if f := b.fault(r.Fault); f != nil {
 		b.filters = append(b.filters, f)
 	}
-	if r.CorsPolicy != nil {
+	if r.CorsPolicy != nil && len(r.Route) > 0 { // Envoy's filter passes over redirects and direct answers
 		b.filters = append(b.filters, b.cors(r.CorsPolicy))
 	}
 	h := b.edits(r.Headers, ".headers")

@@ -33,10 +33,8 @@ type Destination struct {
 	Backend *Backend
 	Weight  uint32
 	Origin  Origin
-	// Headers are edited for this destination only. HeadersFirst says that they
-	// are applied before the route's (Istio: several destinations), otherwise after.
-	Headers      *Headers
-	HeadersFirst bool
+	// Headers are edited for this destination only, before the route's.
+	Headers *Headers
 	// Host is written over the Host header for this destination ("" keeps it);
 	// the route's wins.
 	Host string
@@ -104,7 +102,10 @@ type Rewrite struct {
 func (w *Rewrite) apply(path string) string {
 	switch {
 	case w.Regex != nil:
-		return w.Regex.ReplaceAllString(path, w.With)
+		if s := w.Regex.ReplaceAllString(path, w.With); s != "" {
+			return s
+		}
+		return path // Envoy forwards no empty path
 	case w.Whole:
 		return w.With
 	}

@@ -26,13 +26,13 @@ func (l *Listener) send(w *walk, f *Forward) {
 
 // leave edits a response on its way back; own says that this hop made it.
 func (l *Listener) leave(h *Hop, status int, f *header.Fields, took time.Duration, own bool) {
+	if h.To != nil && h.To.Headers != nil && !own {
+		h.To.Headers.Response.apply(f, nil, status)
+	}
 	if h.Route != nil && !(own && isForward(h.Route)) {
 		for _, flt := range h.Route.Filters {
 			flt.respond(h, status, f)
 		}
-	}
-	if h.To != nil && h.To.Headers != nil && !own {
-		h.To.Headers.Response.apply(f, nil, status)
 	}
 	if own && h.Route != nil && isForward(h.Route) {
 		for _, flt := range h.Route.Filters {

@@ -40,12 +40,14 @@ func (l *Listener) enterEnvoy(w *walk) bool {
 		scheme = "https"
 	}
 	forwarded, had := r.Header.Joined("x-forwarded-for", ",")
-	client := r.Peer
+	client, keepProto := r.Peer, false
 	if l.TrustedHops > 0 {
 		client = fromRight(forwarded, l.TrustedHops, r.Peer)
-		if p := r.Header.Value("x-forwarded-proto"); p == "http" || p == "https" {
+		p, said := r.Header.Get("x-forwarded-proto")
+		if p == "http" || p == "https" {
 			scheme = p
 		}
+		keepProto = said
 	}
 	peer := r.Peer.String()
 	if had {
@@ -54,7 +56,9 @@ func (l *Listener) enterEnvoy(w *walk) bool {
 		r.Header.Add("x-forwarded-for", peer)
 	}
 	r.Scheme = scheme
-	r.Header.Set("x-forwarded-proto", scheme)
+	if !keepProto {
+		r.Header.Set("x-forwarded-proto", scheme)
+	}
 	r.Header.Add("x-envoy-external-address", client.String())
 	// An outside request gets an id of its own, whatever it brought.
 	r.Header.Set("x-request-id", uuid(w.world.ID()))

@@ -41,15 +41,29 @@ type HeaderValue struct {
 // Empty tells whether there is nothing to edit.
 func (e *HeaderEdits) Empty() bool { return len(e.Remove)+len(e.Set)+len(e.Add) == 0 }
 
+// apply edits f. Values are formatted before any is written, so none sees the
+// others; one that comes out empty is not written (Envoy header_parser).
 func (e *HeaderEdits) apply(f *header.Fields, r *match.Request, status int) {
 	for _, n := range e.Remove {
 		f.Del(n)
 	}
-	for i := range e.Set {
-		f.Set(e.Set[i].Name, e.Set[i].Value.expand(r, status))
+	var room [8]string
+	values := room[:0]
+	for _, list := range [...][]HeaderValue{e.Set, e.Add} {
+		for i := range list {
+			values = append(values, list[i].Value.expand(r, status))
+		}
 	}
+	for i := range e.Set {
+		if values[i] != "" {
+			f.Set(e.Set[i].Name, values[i])
+		}
+	}
+	values = values[len(e.Set):]
 	for i := range e.Add {
-		f.Add(e.Add[i].Name, e.Add[i].Value.expand(r, status))
+		if values[i] != "" {
+			f.Add(e.Add[i].Name, values[i])
+		}
 	}
 }
 
@@ -95,13 +109,13 @@ func (*Fault) String() string                    { return "fault" }
 // CORS answers preflights and marks answers for allowed origins (CorsPolicy).
 type CORS struct {
 	Origins       []match.Text
-	Methods       string // joined by ","
-	AllowHeaders  string
+	Methods       string // joined by ","; "*" echoes what is asked for
+	AllowHeaders  string // the same
 	ExposeHeaders string
 	MaxAge        string // seconds
 	Credentials   string // "true" or ""
-	// IgnoreUnmatched answers preflights of other origins with 200 and no
-	// headers instead of forwarding them.
+	// IgnoreUnmatched answers preflights of other origins with 200, without
+	// Access-Control-Allow-Origin, instead of forwarding them.
 	IgnoreUnmatched bool
 }
 
@@ -110,34 +124,39 @@ func (c *CORS) apply(w *walk) bool {
 	if !ok || origin == "" {
 		return false
 	}
-	preflight := w.req.Method == "OPTIONS" && w.req.Header.Value("access-control-request-method") != ""
-	if !c.allowed(origin) {
-		if preflight && c.IgnoreUnmatched {
-			w.reply(Reply{Status: 200, Reason: "preflight of origin " + origin + ", which corsPolicy does not allow, is ignored"})
-			return true
-		}
-		return false
+	allowed := c.allowed(origin)
+	if allowed {
+		w.hop.Origin = origin
 	}
-	w.hop.Origin = origin
-	if !preflight {
+	method := w.req.Header.Value("access-control-request-method")
+	if w.req.Method != "OPTIONS" || method == "" || !allowed && !c.IgnoreUnmatched {
 		return false
 	}
 	reply := Reply{Status: 200, Reason: "preflight of an allowed origin"}
-	add := func(name, value string) {
+	if !allowed {
+		reply.Reason = "preflight of origin " + origin + ", which corsPolicy does not allow"
+	}
+	add := func(name, value, asked string) {
+		if value == "*" {
+			value = asked
+		}
 		if value != "" {
 			reply.Header.Add(name, value)
 		}
 	}
-	add("access-control-allow-methods", c.Methods)
-	add("access-control-allow-headers", c.AllowHeaders)
-	add("access-control-max-age", c.MaxAge)
+	add("access-control-allow-credentials", c.Credentials, "")
+	add("access-control-allow-methods", c.Methods, method)
+	add("access-control-allow-headers", c.AllowHeaders, w.req.Header.Value("access-control-request-headers"))
+	add("access-control-max-age", c.MaxAge, "")
 	w.reply(reply)
 	return true
 }
 
+// allowed tells whether an origin is allowed; a condition that "*" fulfils
+// allows all of them (Envoy cors_filter).
 func (c *CORS) allowed(origin string) bool {
 	for i := range c.Origins {
-		if c.Origins[i].Match(origin, true) {
+		if c.Origins[i].Match("*", true) || c.Origins[i].Match(origin, true) {
 			return true
 		}
 	}

@@ -113,7 +113,7 @@ func (v *Value) expand(r *match.Request, status int) string {
 }
 
 func (p *valuePart) expand(r *match.Request, status int) string {
-	s := "-" // Envoy's word for nothing
+	s := "" // what is not there formats to nothing (Envoy, omit_empty_values)
 	switch {
 	case p.command == "RESPONSE_CODE":
 		s = strconv.Itoa(status)

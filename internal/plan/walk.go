@@ -163,18 +163,15 @@ func (w *walk) forward(r *Route, f *Forward) *Listener {
 	return nil
 }
 
-// editHeaders applies the route's and the destination's edits in Istio's order.
+// editHeaders applies the destination's edits, then the route's.
 func (w *walk) editHeaders(r *Route, d *Destination) {
-	if d.Headers != nil && d.HeadersFirst {
+	if d.Headers != nil {
 		d.Headers.Request.apply(&w.req.Header, w.req, 0)
 	}
 	for _, f := range r.Filters {
 		if h, ok := f.(*HeaderRoute); ok {
 			h.Request.apply(&w.req.Header, w.req, 0)
 		}
-	}
-	if d.Headers != nil && !d.HeadersFirst {
-		d.Headers.Request.apply(&w.req.Header, w.req, 0)
 	}
 }
 
