@@ -106,9 +106,9 @@ func (r *Request) Part(name string) (string, bool) {
 	return r.Header.Joined(name, ",")
 }
 
-// queryValue returns the first value of the query parameter called name, not
+// QueryValue returns the first value of the query parameter called name, not
 // percent-decoded (Envoy, http utility QueryParamsMulti), and whether it is there.
-func (r *Request) queryValue(name string) (string, bool) {
+func (r *Request) QueryValue(name string) (string, bool) {
 	q := r.Query
 	for q != "" {
 		var pair string

@@ -49,7 +49,7 @@ func (c *Condition) value(r *Request) (string, bool) {
 	case Header:
 		return r.Part(c.Name)
 	default:
-		return r.queryValue(c.Name)
+		return r.QueryValue(c.Name)
 	}
 }
 

@@ -90,19 +90,6 @@ func (b Balance) String() string {
 	return [...]string{"least request", "round robin", "random", "consistent hash"}[b]
 }
 
-// Hash is what a consistent hash is taken of (DestinationRule consistentHash).
-type Hash struct {
-	Header   string // lower case
-	Cookie   string
-	Path     string        // of the cookie
-	TTL      time.Duration // of the cookie that the gateway sets
-	Generate bool          // set a cookie where the request has none
-	SourceIP bool
-	Query    string
-	Ring     int // minimumRingSize, 0 for the default 1024
-	Maglev   int // table size; 0 for a ring
-}
-
 // Pool bounds the connections to a backend (DestinationRule connectionPool).
 // Zero means no bound.
 type Pool struct {

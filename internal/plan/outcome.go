@@ -58,11 +58,17 @@ type Outcome struct {
 	Delay time.Duration
 	// MaxBody bounds the request body in bytes; -1 is no bound.
 	MaxBody int64
+	// HashKey is the text that Backend.Hash is taken of; Hashed says that there
+	// is one.
+	HashKey string
+	Hashed  bool
 	// Mirrors get copies of the request.
 	Mirrors []*Mirror
 	// Reason says why, By the rule that decided.
 	Reason string
 	By     Origin
+
+	cookie string // Set-Cookie for an answer of the upstream's; "" for none
 
 	hops [maxHops]Hop
 	n    int
@@ -109,6 +115,9 @@ func (o *Outcome) ReadLimit() (time.Duration, *Listener) {
 // through the hops, the innermost first. took is the time that the upstream
 // needed, for responses that came from one.
 func (o *Outcome) EditResponse(status int, f *header.Fields, took time.Duration, upstream bool) {
+	if upstream && o.cookie != "" {
+		f.Add("set-cookie", o.cookie)
+	}
 	for i := o.n - 1; i >= 0; i-- {
 		h := &o.hops[i]
 		own := h.replied || !upstream && i == o.n-1

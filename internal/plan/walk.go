@@ -146,6 +146,9 @@ func (w *walk) forward(r *Route, f *Forward) *Listener {
 		return nil
 	}
 	w.note("backend", b.Key, true, "")
+	if b.Hash != nil && b.Next == nil {
+		w.out.HashKey, w.out.Hashed, w.out.cookie = b.Hash.Of(w.req, w.world)
+	}
 	w.editHeaders(r, d)
 	if host := f.Host; host != "" {
 		w.req.Host = host
