@@ -28,6 +28,9 @@ func (c *compiler) serverCertificate(w *gatewayWorkload, sv *server) (cert *tls.
 	if len(names) > 1 {
 		c.onServer(problem.NotCarriedOut, sv, ".tls.credentialNames", "only the first certificate of several is shown: "+names[0], "name one Secret")
 	}
+	if v := t.MaxProtocolVersion; v != networkingv1alpha3.ServerTLSSettings_TLS_AUTO && v != networkingv1alpha3.ServerTLSSettings_TLSV1_3 {
+		c.onServer(problem.NotCarriedOut, sv, ".tls.maxProtocolVersion", "the field is not carried out; newer versions are accepted too", "remove the field")
+	}
 	if strict := notStrict(t); strict != "" {
 		c.onServer(problem.NotCarriedOut, sv, ".tls."+strict, "the field is not carried out; the server refuses every connection, rather than serve it in a weaker way",
 			"remove the field")

@@ -82,6 +82,7 @@ func (c *compiler) mergeServers(w *gatewayWorkload) {
 				continue
 			}
 			sv.hosts = newServerHosts(s.Hosts, g.item.Ref.Namespace)
+			c.unbound(sv)
 			target, known := w.resolve(s.Port.Number)
 			if !known {
 				c.onServer(problem.GatewayPortNotOnService, sv, ".port.number",
@@ -101,6 +102,17 @@ func (c *compiler) mergeServers(w *gatewayWorkload) {
 			}
 			c.join(w, target, sv)
 		}
+	}
+}
+
+// unbound reports the fields of a server that say where it listens.
+func (c *compiler) unbound(sv *server) {
+	const message = " is not carried out: the server is reached through the Services of its gateway"
+	if sv.Bind != "" {
+		c.onServer(problem.NotCarriedOut, sv, ".bind", "bind"+message, "remove it")
+	}
+	if sv.DefaultEndpoint != "" {
+		c.onServer(problem.NotCarriedOut, sv, ".defaultEndpoint", "defaultEndpoint"+message, "remove it")
 	}
 }
 
