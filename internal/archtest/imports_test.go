@@ -27,7 +27,7 @@ type room struct {
 func rooms() map[string]room {
 	all := []string{"internal/header", "internal/problem", "internal/object", "internal/match", "internal/plan",
 		"internal/compile", "internal/check", "internal/scenario", "internal/scaffold", "internal/source",
-		"internal/proxy", "internal/upstream", "internal/jwt", "internal/login", "internal/extauthz",
+		"internal/http1", "internal/proxy", "internal/upstream", "internal/jwt", "internal/login", "internal/extauthz",
 		"internal/pki", "internal/mesh", "internal/kube", "internal/telemetry", "internal/dashboard"}
 	return map[string]room{
 		"cmd/doorward":       {imports: []string{"internal/cli"}},
@@ -125,7 +125,8 @@ func TestRefuse(t *testing.T) {
 		{"internal/plan", "strings", true},
 		{"internal/object", "k8s.io/api/core/v1", true},
 		{"internal/proxy", "net", true},
-		{"internal/server", module + "internal/http1", false},
+		{"internal/server", module + "internal/http1", true},
+		{"internal/telemetry", module + "internal/http1", false},
 		{"internal/match", module + "internal/plan", false},
 		{"internal/compile", "net/http", false},
 		{"internal/plan", "github.com/prometheus/client_golang/prometheus", false},

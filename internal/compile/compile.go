@@ -12,6 +12,8 @@
 package compile
 
 import (
+	"crypto/tls"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/doorward/doorward/internal/match"
@@ -26,6 +28,9 @@ type Options struct {
 	IngressClasses []string
 	// Endpoints are local processes attached to Services.
 	Endpoints []Attached
+	// DefaultCertificate is what the edge shows where no Secret fits. Nil
+	// refuses such handshakes.
+	DefaultCertificate *tls.Certificate
 }
 
 // Attached is a local process as an endpoint of a Service port.

@@ -88,7 +88,7 @@ func (p *parser) margin(n int, text string) error {
 	raw, want, _ := strings.Cut(rest, " -> ")
 	raw = strings.TrimSpace(raw)
 	r := Request{Line: n, Via: p.via, Method: word, Chance: 0.5}
-	if err := r.url(raw); err != nil {
+	if err := r.SetURL(raw); err != nil {
 		return err
 	}
 	if want != "" {
@@ -98,8 +98,9 @@ func (p *parser) margin(n int, text string) error {
 	return nil
 }
 
-// url keeps the target byte for byte: only scheme and host are cut off.
-func (r *Request) url(raw string) error {
+// SetURL sets Secure, Host, SNI and Target from an http or https URL. The target
+// is kept byte for byte: only scheme and host are cut off.
+func (r *Request) SetURL(raw string) error {
 	scheme, rest, ok := strings.Cut(raw, "://")
 	if !ok || scheme != "http" && scheme != "https" {
 		return fmt.Errorf("%q is no http:// or https:// URL", raw)

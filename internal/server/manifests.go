@@ -1,0 +1,38 @@
+package server
+
+import (
+	"context"
+
+	"github.com/doorward/doorward/internal/compile"
+	"github.com/doorward/doorward/internal/plan"
+	"github.com/doorward/doorward/internal/problem"
+	"github.com/doorward/doorward/internal/source"
+)
+
+// Manifests say what is served: where the objects are, and what the command
+// line adds to them.
+type Manifests struct {
+	Source  source.Options
+	Compile compile.Options
+}
+
+// Compiled is what manifests have become.
+type Compiled struct {
+	Plan     *plan.Plan
+	Problems problem.List
+	Objects  int // that were read
+}
+
+// Load reads and compiles the manifests. The error is that of source.Load, for
+// a load that fails as a whole; the problems come with it, and no plan.
+func (m Manifests) Load(ctx context.Context) (Compiled, error) {
+	set, problems, err := source.Load(ctx, m.Source)
+	if err != nil {
+		return Compiled{Problems: problems}, err
+	}
+	p, more := compile.Compile(set, m.Compile)
+	m.Source.Point(more)
+	problems = append(problems, more...)
+	problems.Sort()
+	return Compiled{Plan: p, Problems: problems, Objects: set.Len()}, nil
+}
