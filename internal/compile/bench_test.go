@@ -1,0 +1,89 @@
+package compile
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	networkingv1alpha3 "istio.io/api/networking/v1alpha3"
+	networkingv1 "istio.io/client-go/pkg/apis/networking/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/doorward/doorward/internal/object"
+	"github.com/doorward/doorward/internal/plan"
+)
+
+// BenchmarkCompile10k compiles 10,000 VirtualServices with as many Services, all
+// on one host or each on its own. It reports what the plan holds beyond the
+// objects, in bytes a route.
+func BenchmarkCompile10k(b *testing.B) {
+	const n = 10_000
+	for _, c := range []struct {
+		name string
+		host func(i int) string
+	}{
+		{"one-host", func(int) string { return "*" }},
+		{"host-each", func(i int) string { return fmt.Sprintf("app-%d.example.com", i) }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			set := manyRoutes(n, c.host)
+			b.ReportAllocs()
+			var p *plan.Plan
+			for b.Loop() {
+				p, _ = Compile(set, Options{})
+			}
+			p = nil
+			before := heap()
+			p, problems := Compile(set, Options{})
+			if len(problems) > 0 {
+				b.Fatal(problems[0])
+			}
+			problems = nil
+			b.ReportMetric(float64(heap()-before)/n, "plan-B/route")
+			runtime.KeepAlive(p)
+			runtime.KeepAlive(set)
+		})
+	}
+}
+
+// heap is what is in use after a collection.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// manyRoutes is a gateway, and n applications with a Service and a VirtualService each.
+func manyRoutes(n int, host func(int) string) *object.Set {
+	b := &object.Builder{}
+	put := func(o any) { b.Add(o, object.Origin{File: "many.yaml", Line: 1}) }
+	put(testService("istio-system", "gateway", map[string]string{"istio": "gateway"}))
+	put(&networkingv1.Gateway{ObjectMeta: metav1.ObjectMeta{Name: "gateway", Namespace: "istio-system"}, Spec: networkingv1alpha3.Gateway{
+		Selector: map[string]string{"istio": "gateway"},
+		Servers:  []*networkingv1alpha3.Server{{Port: &networkingv1alpha3.Port{Number: 80, Name: "http", Protocol: "HTTP"}, Hosts: []string{"*"}}},
+	}})
+	for i := range n {
+		app := fmt.Sprintf("app-%d", i)
+		put(testService("apps", app, map[string]string{"app": app}))
+		put(&networkingv1.VirtualService{ObjectMeta: metav1.ObjectMeta{Name: app, Namespace: "apps"}, Spec: networkingv1alpha3.VirtualService{
+			Hosts: []string{host(i)}, Gateways: []string{"istio-system/gateway"},
+			Http: []*networkingv1alpha3.HTTPRoute{{
+				Match:   []*networkingv1alpha3.HTTPMatchRequest{{Uri: &networkingv1alpha3.StringMatch{MatchType: &networkingv1alpha3.StringMatch_Prefix{Prefix: "/" + app + "/"}}}},
+				Rewrite: &networkingv1alpha3.HTTPRewrite{Uri: "/"},
+				Headers: &networkingv1alpha3.Headers{Request: &networkingv1alpha3.Headers_HeaderOperations{Set: map[string]string{"x-forwarded-prefix": "/" + app}}},
+				Route:   []*networkingv1alpha3.HTTPRouteDestination{{Destination: &networkingv1alpha3.Destination{Host: app}}},
+			}},
+		}})
+	}
+	return b.Build()
+}
+
+func testService(namespace, name string, selector map[string]string) *corev1.Service {
+	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}, Spec: corev1.ServiceSpec{
+		Selector: selector, Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(8080)}},
+	}}
+}

@@ -1,0 +1,74 @@
+package compile
+
+import (
+	"net/netip"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/doorward/doorward/internal/match"
+	"github.com/doorward/doorward/internal/plan"
+	"github.com/doorward/doorward/internal/problem"
+	"github.com/doorward/doorward/internal/source"
+)
+
+// Kubeflow's rendered objects compile without a false error, and its pages are
+// where its users know them.
+func TestKubeflow(t *testing.T) {
+	const file = "../../../shared/kubeflow/rendered-networking.yaml"
+	if _, err := os.Stat(file); err != nil {
+		t.Skip("the rendered platform is not beside the repository: ", err)
+	}
+	set, problems, err := source.Load(t.Context(), source.Options{Files: []string{file}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := []struct{ target, namespace, service, upstream string }{
+		{"/", "kubeflow", "centraldashboard", "/"},
+		{"/jupyter/", "kubeflow", "jupyter-web-app-service", "/"},
+		{"/jupyter/static/x.js?v=1", "kubeflow", "jupyter-web-app-service", "/static/x.js?v=1"},
+		{"/pipeline", "kubeflow", "ml-pipeline-ui", "/pipeline"},
+		{"/volumes/", "kubeflow", "volumes-web-app-service", "/"},
+		{"/katib/", "kubeflow", "katib-ui", "/katib/"},
+		{"/dex/auth", "auth", "dex", "/dex/auth"},
+	}
+	var opts Options
+	for _, c := range pages {
+		s, ok := set.Services.Get(c.namespace, c.service)
+		if !ok {
+			t.Fatalf("there is no Service %s/%s", c.namespace, c.service)
+		}
+		opts.Endpoints = append(opts.Endpoints, Attached{Namespace: c.namespace, Service: c.service,
+			Port: strconv.Itoa(int(s.Object.Spec.Ports[0].Port)), Address: "127.0.0.1:1"})
+	}
+	p, more := Compile(set, opts)
+	for _, got := range append(problems, more...) {
+		if got.Severity == problem.Error {
+			t.Error(got)
+		}
+	}
+	gateway := p.Listener("istio-system/istio-ingressgateway:80")
+	if gateway == nil {
+		t.Fatalf("there is no gateway; problems: %v", more)
+	}
+	for _, c := range pages {
+		r := &match.Request{Peer: netip.MustParseAddr("127.0.0.1"), Major: 1, Minor: 1, Method: "GET", Host: "kubeflow.example.com", Target: c.target}
+		var out plan.Outcome
+		p.Walk(gateway, r, still{}, nil, &out)
+		if out.Kind != plan.ToForward {
+			t.Errorf("%s: got %d: %s", c.target, out.Reply.Status, out.Reason)
+			continue
+		}
+		if got := out.Backend.Service; got.Namespace != c.namespace || got.Name != c.service || r.Target != c.upstream {
+			t.Errorf("%s: got %v %s, want %s/%s %s", c.target, got, r.Target, c.namespace, c.service, c.upstream)
+		}
+	}
+}
+
+// still is a world in which nothing happens.
+type still struct{}
+
+func (still) Now() time.Time  { return time.Unix(1700000000, 0) }
+func (still) Chance() float64 { return 0.5 }
+func (still) ID() [16]byte    { return [16]byte{} }
