@@ -1,0 +1,58 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"strings"
+	"time"
+)
+
+// tlsSettings are what the handshakes of one socket share: a key for session
+// tickets above all.
+type tlsSettings struct{ config *tls.Config }
+
+// errNoServer refuses a handshake: the client is told "unrecognized name".
+var errNoServer = errors.New("no server of the listener takes this name")
+
+// tlsConfig asks the plan in force for the certificate of each handshake. A
+// resumed session asks for none, but its requests are walked by the plan in
+// force like all others.
+func (p *Proxy) tlsConfig(key string) *tlsSettings {
+	return &tlsSettings{&tls.Config{
+		MinVersion:                  tls.VersionTLS12,
+		NextProtos:                  []string{"h2", "http/1.1"},
+		DynamicRecordSizingDisabled: true,
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			l := p.o.Plan().Listener(key)
+			if l == nil {
+				return nil, errNoServer
+			}
+			cert := l.CertificateFor(hello.ServerName)
+			if cert == nil {
+				return nil, errNoServer
+			}
+			return cert, nil
+		},
+	}}
+}
+
+// handshake makes c a TLS connection, within the time for a head. It tells
+// whether the client wants HTTP/2.
+func (c *conn) handshake(t *tlsSettings) (http2, ok bool) {
+	tc := tls.Server(c.nc, t.config)
+	ctx := context.Context(c.ctx)
+	if limit := c.p.o.Timeouts.Header; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, time.Now().Add(limit))
+		defer cancel()
+	}
+	if err := tc.HandshakeContext(ctx); err != nil {
+		c.p.o.Log.Debug("TLS handshake failed", "listener", c.key, "client", c.remote, "error", err)
+		return false, false
+	}
+	state := tc.ConnectionState()
+	c.wire, c.secure = tc, true
+	c.sni = strings.ToLower(strings.TrimSuffix(state.ServerName, "."))
+	return state.NegotiatedProtocol == "h2", true
+}

@@ -1,0 +1,19 @@
+package proxy
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"time"
+)
+
+// live is the world of a running server. Request ids need to be unlike each
+// other, not secret; the runtime's source is a ChaCha8 with a random seed.
+type live struct{}
+
+func (live) Now() time.Time  { return time.Now() }
+func (live) Chance() float64 { return rand.Float64() }
+func (live) ID() (id [16]byte) {
+	binary.LittleEndian.PutUint64(id[:8], rand.Uint64())
+	binary.LittleEndian.PutUint64(id[8:], rand.Uint64())
+	return id
+}
