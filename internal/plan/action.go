@@ -102,10 +102,7 @@ type Rewrite struct {
 func (w *Rewrite) apply(path string) string {
 	switch {
 	case w.Regex != nil:
-		if s := w.Regex.ReplaceAllString(path, w.With); s != "" {
-			return s
-		}
-		return path // Envoy forwards no empty path
+		return w.Regex.ReplaceAllString(path, w.With)
 	case w.Whole:
 		return w.With
 	}

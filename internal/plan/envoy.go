@@ -130,7 +130,7 @@ func (l *Listener) leaveEnvoy(status int, f *header.Fields, took time.Duration, 
 // renderEnvoy turns a reply into Envoy's form: text/plain, and for gRPC callers
 // HTTP 200 with the status in grpc-status (utility sendLocalReply).
 func renderEnvoy(r *match.Request, p Reply) Reply {
-	if ct := r.Header.Value("content-type"); !p.IsGRPC && p.Status >= 400 && isGRPC(ct) {
+	if ct := r.Header.Value("content-type"); !p.IsGRPC && p.Status >= 300 && isGRPC(ct) {
 		p.IsGRPC, p.GRPC = true, grpcStatus(p.Status)
 	}
 	if p.IsGRPC {

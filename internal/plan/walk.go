@@ -183,11 +183,14 @@ func (w *walk) rewrite(rw *Rewrite) {
 		return
 	}
 	path := rw.apply(w.req.Path)
-	if path == w.req.Path {
-		return
+	if path == "" {
+		return // Envoy forwards no empty path, and leaves it as it is
 	}
 	if w.hop.Listener.Dialect == Envoy {
 		w.req.Header.Set("x-envoy-original-path", w.req.Target)
+	}
+	if path == w.req.Path {
+		return
 	}
 	w.note("rewrite", w.req.Path+" to "+path, true, "")
 	w.req.SetPath(path)
