@@ -121,6 +121,9 @@ type Redirect struct {
 	// KeepHost keeps the request's host byte for byte, whatever its port (Envoy's
 	// redirect of a whole host to https).
 	KeepHost bool
+	// AddSlash is NGINX's redirect to Path, which ends in a slash: only the
+	// request's scheme, host name and query are taken over.
+	AddSlash bool
 	// Path replaces the whole path; a query of its own drops the request's.
 	Path string
 	// Prefix, with PrefixRewrite, replaces only the matched prefix.
@@ -131,8 +134,11 @@ type Redirect struct {
 
 // location builds the Location for r as Envoy does (config_impl newUri).
 func (d *Redirect) location(r *match.Request) string {
-	if d.URL != "" {
+	switch {
+	case d.URL != "":
 		return d.URL
+	case d.AddSlash:
+		return d.slashed(r)
 	}
 	scheme := r.Scheme
 	if d.Scheme != "" {

@@ -53,7 +53,7 @@ func isForward(r *Route) bool { _, ok := r.Action.(*Forward); return ok }
 // render gives a reply of this listener the form of its layer.
 func (l *Listener) render(r *match.Request, p Reply) Reply {
 	if l.Dialect == NGINX {
-		return renderNGINX(p)
+		return renderNGINX(r, p)
 	}
 	return renderEnvoy(r, p)
 }
@@ -108,7 +108,7 @@ func (l *Listener) Fail(r *match.Request, f Failure, retried bool) Reply {
 		case NoneHealthy, Overflow:
 			status = 503
 		}
-		return renderNGINX(Reply{Status: status, Reason: f.String()})
+		return renderNGINX(r, Reply{Status: status, Reason: f.String()})
 	}
 	prefix := "upstream connect error or disconnect/reset before headers. "
 	if retried {

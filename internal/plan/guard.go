@@ -44,14 +44,14 @@ type HTTPSRedirect struct {
 }
 
 func (g *HTTPSRedirect) check(w *walk) bool {
-	if w.req.Scheme == "https" {
+	scheme, _, host := w.hop.Listener.edge().believed(w.req)
+	if scheme != "http" {
 		return false
 	}
 	target := w.req.Target
 	if !g.KeepSlash {
 		target = strings.TrimSuffix(target, "/")
 	}
-	host := w.req.Host
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && strings.IndexByte(host[i:], ']') < 0 {
 		host = host[:i]
 	}

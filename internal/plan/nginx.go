@@ -2,115 +2,272 @@ package plan
 
 import (
 	"encoding/hex"
-	"strconv"
+	"net/netip"
+	"strings"
 
 	"github.com/doorward/doorward/internal/header"
+	"github.com/doorward/doorward/internal/match"
 )
 
 // EdgeSettings are the edge's own settings (the controller's ConfigMap).
 type EdgeSettings struct {
-	// TrustForwarded takes X-Forwarded-* of the client over (use-forwarded-headers).
-	TrustForwarded bool
 	// HSTS is the value of Strict-Transport-Security on TLS, "" for none.
 	HSTS string
+	// TrustForwarded takes X-Forwarded-Proto, -Port and -Host of the client
+	// over (use-forwarded-headers).
+	TrustForwarded bool
+	// Trusted are the peers whose ForwardedFor names the client; none trusts
+	// nobody (proxy-real-ip-cidr, with use-forwarded-headers or enable-real-ip).
+	Trusted []netip.Prefix
+	// ForwardedFor is the field that names the client, in lower case
+	// (forwarded-for-header).
+	ForwardedFor string
+	// FullForwardedFor appends the peer to X-Forwarded-For instead of writing
+	// the client alone (compute-full-forwarded-for; only with TrustForwarded).
+	FullForwardedFor bool
+	Underscores      bool // enable-underscores-in-headers
+	NoRequestID      bool // generate-request-id: false
+	OriginalURI      bool // proxy-add-original-uri-header
+	// HeaderBuffers of HeaderBufferSize bytes take the head of a request
+	// (large-client-header-buffers); 0 does not bound it here.
+	HeaderBuffers, HeaderBufferSize int
 }
 
-// enterNGINX is what ingress-nginx does before it picks a location: it drops
-// fields whose names it does not take.
+// edge returns the settings of an edge listener; those of a listener without
+// any are empty.
+func (l *Listener) edge() *EdgeSettings {
+	if l.Edge == nil {
+		return &noSettings
+	}
+	return l.Edge
+}
+
+// noSettings is never written to.
+var noSettings EdgeSettings
+
+// enterNGINX is what NGINX does with a request before it picks a location: it
+// refuses what it does not take and drops fields whose names it does not take.
 func (l *Listener) enterNGINX(w *walk) bool {
 	r := w.req
+	r.Scheme = "http"
+	if r.Secure {
+		r.Scheme = "https"
+	}
+	if status, why := l.refuses(r); status != 0 {
+		w.reply(Reply{Status: status, Reason: why})
+		return false
+	}
 	kept := r.Header[:0]
+	underscores := l.edge().Underscores
 	for _, f := range r.Header {
-		if plainName(f.Name) {
+		if plainName(f.Name, underscores) {
 			kept = append(kept, f)
 		}
 	}
 	clear(r.Header[len(kept):])
 	r.Header = kept
-	r.Scheme = "http"
-	if r.Secure {
-		r.Scheme = "https"
-	}
 	return true
 }
 
+// refuses tells the status for a request that NGINX refuses as a whole, or 0.
+func (l *Listener) refuses(r *match.Request) (status int, why string) {
+	switch {
+	case r.Method == "TRACE" || r.Method == "CONNECT":
+		return 405, "the edge takes no " + r.Method
+	case r.Target == "" || r.Target[0] != '/':
+		return 400, "the target is no path"
+	case r.Host == "" && (r.Major > 1 || r.Minor > 0):
+		return 400, "there is no Host"
+	case !plainHost(r.Host):
+		return 400, "the Host is no host name"
+	}
+	return l.edge().tooLarge(r)
+}
+
+// plainHost tells whether NGINX takes a Host (ngx_http_validate_host): no
+// blanks, control characters, slashes or empty labels.
+func plainHost(host string) bool {
+	for i := 0; i < len(host); i++ {
+		c := host[i]
+		if c <= ' ' || c == 0x7f || c == '/' || c == '\\' || c == '.' && i+1 < len(host) && host[i+1] == '.' {
+			return false
+		}
+	}
+	return host == "" || host[0] != ':' && host != "."
+}
+
+// tooLarge packs the head into buffers as NGINX does: a line must fit into one,
+// and there are so many of them. The request line is 414, a field 400.
+func (e *EdgeSettings) tooLarge(r *match.Request) (status int, why string) {
+	if e.HeaderBuffers == 0 {
+		return 0, ""
+	}
+	const first = 1 << 10 // client_header_buffer_size
+	used := len(r.Method) + len(r.Target) + len("  HTTP/1.1\r\n")
+	room, buffers := first, 0
+	if used > room {
+		room, buffers = e.HeaderBufferSize, 1
+		if used > room {
+			return 414, "the request line is over large-client-header-buffers"
+		}
+	}
+	fields := [1]header.Field{{Name: "host", Value: r.Host}}
+	for _, list := range [...]header.Fields{fields[:], r.Header} {
+		for i := range list {
+			n := len(list[i].Name) + len(list[i].Value) + len(": \r\n")
+			if used += n; used <= room {
+				continue
+			}
+			buffers++
+			if used, room = n, e.HeaderBufferSize; n > room || buffers > e.HeaderBuffers {
+				return statusHeaderTooLarge, "the header is over large-client-header-buffers"
+			}
+		}
+	}
+	return 0, ""
+}
+
 // plainName tells whether NGINX takes a field of this name: letters, digits and
-// hyphens only (ignore_invalid_headers, underscores_in_headers off).
-func plainName(name string) bool {
+// hyphens only (ignore_invalid_headers, underscores_in_headers).
+func plainName(name string, underscores bool) bool {
 	for i := 0; i < len(name); i++ {
 		c := name[i]
-		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-') {
+		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_' && underscores) {
 			return false
 		}
 	}
 	return true
 }
 
-// sendNGINX sets the fields that ingress-nginx sends to every upstream.
-func (l *Listener) sendNGINX(w *walk) {
-	r := w.req
-	h := &r.Header
-	if id := h.Value("x-request-id"); id == "" {
-		b := w.world.ID()
-		h.Set("x-request-id", hex.EncodeToString(b[:]))
-	}
-	port := "80"
+// believed is what the edge takes for the scheme, port and host of a request:
+// what the client connected with, or what it says it was (use-forwarded-headers).
+func (e *EdgeSettings) believed(r *match.Request) (scheme, port, host string) {
+	scheme, port, host = r.Scheme, "80", r.Host
 	if r.Secure {
 		port = "443"
 	}
-	if v, ok := h.Joined("x-forwarded-for", ", "); ok && v != "" {
-		h.Set("x-original-forwarded-for", v)
+	if host == "" {
+		host = "_" // HTTP/1.0 without Host: the name of the server for all others
 	}
-	if v := h.Value("x-forwarded-host"); v != "" {
-		h.Set("x-original-forwarded-host", v)
+	if !e.TrustForwarded {
+		return scheme, port, host
 	}
-	peer := r.Peer.String()
-	h.Set("x-real-ip", peer)
-	h.Set("x-forwarded-for", peer)
-	h.Set("x-forwarded-host", r.Host)
+	if v, ok := r.Header.Joined("x-forwarded-proto", ", "); ok {
+		scheme = v
+	}
+	if v, ok := r.Header.Joined("x-forwarded-port", ", "); ok {
+		port = v
+	}
+	if v, ok := r.Header.Joined("x-forwarded-host", ", "); ok {
+		host, _, _ = strings.Cut(v, ",")
+	}
+	return scheme, port, host
+}
+
+// client is the address that the edge takes for the client's: the peer's, or
+// the last one in ForwardedFor that no trusted peer reported (real_ip_recursive).
+func (e *EdgeSettings) client(r *match.Request) netip.Addr {
+	addr := r.Peer
+	list, _ := r.Header.Joined(e.ForwardedFor, ",")
+	for list = strings.TrimRight(list, ", "); list != "" && e.trusts(addr); list = strings.TrimRight(list, ", ") {
+		i := strings.LastIndexAny(list, ", ")
+		next, err := parseAddr(list[i+1:])
+		if err != nil {
+			break
+		}
+		addr, list = next, list[:max(i, 0)]
+	}
+	return addr
+}
+
+// parseAddr reads an address, which may have a port.
+func parseAddr(s string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(s)
+	if err == nil {
+		return a, nil
+	}
+	ap, err := netip.ParseAddrPort(s)
+	return ap.Addr(), err
+}
+
+func (e *EdgeSettings) trusts(a netip.Addr) bool {
+	for _, p := range e.Trusted {
+		if p.Contains(a.Unmap()) || p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// sendNGINX sets the fields that ingress-nginx sends to every upstream.
+func (l *Listener) sendNGINX(w *walk) {
+	r, e := w.req, l.edge()
+	h := &r.Header
+	if id, _ := h.Joined("x-request-id", ", "); id == "" && !e.NoRequestID {
+		b := w.world.ID()
+		h.Set("x-request-id", hex.EncodeToString(b[:]))
+	}
+	scheme, port, host := e.believed(r)
+	client := r.Peer.String()
+	if len(e.Trusted) > 0 {
+		client = e.client(r).String()
+	}
+	forwarded := client
+	if e.TrustForwarded && e.FullForwardedFor {
+		forwarded = r.Peer.String()
+		if v, ok := h.Joined("x-forwarded-for", ", "); ok && v != "" {
+			forwarded = v + ", " + forwarded
+		}
+	}
+	move(h, e.ForwardedFor, "x-original-forwarded-for")
+	move(h, "x-forwarded-host", "x-original-forwarded-host")
+	h.Set("x-real-ip", client)
+	h.Set("x-forwarded-for", forwarded)
+	h.Set("x-forwarded-host", host)
 	h.Set("x-forwarded-port", port)
-	h.Set("x-forwarded-proto", r.Scheme)
-	h.Set("x-forwarded-scheme", r.Scheme)
-	h.Set("x-scheme", r.Scheme)
+	h.Set("x-forwarded-proto", scheme)
+	h.Set("x-forwarded-scheme", scheme)
+	h.Set("x-scheme", scheme)
+	if e.OriginalURI {
+		h.Set("x-original-uri", w.hop.target)
+	}
 	h.Del("proxy")
+	if r.Host = host; host == "" {
+		r.Host = r.Name()
+	}
+}
+
+// move copies what the client said in one field to another; what it says in
+// that one counts for nothing.
+func move(h *header.Fields, from, to string) {
+	if from == "" {
+		from = "x-forwarded-for"
+	}
+	if v, _ := h.Joined(from, ", "); v != "" {
+		h.Set(to, v)
+		return
+	}
+	h.Del(to)
 }
 
 // leaveNGINX is what the edge does with a response.
 func (l *Listener) leaveNGINX(h *Hop, f *header.Fields) {
 	f.Del("server")
-	if h.Secure && l.Edge != nil && l.Edge.HSTS != "" {
-		f.Set("strict-transport-security", l.Edge.HSTS)
+	if v := l.edge().HSTS; h.Secure && v != "" {
+		f.Set("strict-transport-security", v)
 	}
 }
 
-// renderNGINX turns a reply without a body into NGINX's page.
-func renderNGINX(p Reply) Reply {
-	if p.Body != "" || p.Status < 300 || p.Status == 304 {
-		return p
+// slashed is the Location of a location that takes only what is below it: its
+// path with a slash, and the query. The port is not told (port_in_redirect off).
+func (d *Redirect) slashed(r *match.Request) string {
+	host := match.HostName(r.Host)
+	if host == "" {
+		host = "_"
 	}
-	title := statusText(p.Status)
-	p.Header.Set("content-type", "text/html")
-	p.Body = "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + title +
-		"</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
-	return p
-}
-
-// statusText is the status as NGINX's pages tell it: "404 Not Found".
-func statusText(status int) string {
-	text, known := reasons[status]
-	if !known {
-		return strconv.Itoa(status)
+	location := r.Scheme + "://" + host + d.Path
+	if r.Query != "" {
+		location += "?" + r.Query
 	}
-	return strconv.Itoa(status) + " " + text
-}
-
-// reasons are NGINX's names of the statuses that the edge answers with. The map
-// is never written to.
-var reasons = map[int]string{
-	200: "OK", 204: "No Content",
-	301: "Moved Permanently", 302: "Found", 303: "See Other", 307: "Temporary Redirect", 308: "Permanent Redirect",
-	400: "Bad Request", 401: "Authorization Required", 403: "Forbidden", 404: "Not Found", 405: "Not Allowed",
-	408: "Request Time-out", 413: "Request Entity Too Large", 414: "Request-URI Too Large", 421: "Misdirected Request",
-	429: "Too Many Requests", 500: "Internal Server Error", 502: "Bad Gateway",
-	503: "Service Temporarily Unavailable", 504: "Gateway Time-out",
+	return location
 }

@@ -45,7 +45,8 @@ type Hop struct {
 	Secure bool
 	// Origin is the origin that CORS allowed; "" for none.
 	Origin  string
-	replied bool // this hop answered by itself
+	target  string // as the hop received it
+	replied bool   // this hop answered by itself
 }
 
 // Outcome is what a walk decides. The caller owns it and may use it again for

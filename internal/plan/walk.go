@@ -52,7 +52,7 @@ func (w *walk) through(l *Listener) *Listener {
 	}
 	w.hop = &w.out.hops[w.out.n]
 	w.out.n++
-	*w.hop = Hop{Listener: l, Secure: w.req.Secure}
+	*w.hop = Hop{Listener: l, Secure: w.req.Secure, target: w.req.Target}
 	w.note("hop", l.Dialect.String()+" "+l.Key, true, "")
 	chain := l.chain(w.req.Secure, w.req.SNI)
 	if chain == nil || chain.Closed {
