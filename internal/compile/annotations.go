@@ -1,0 +1,315 @@
+package compile
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	netv1 "k8s.io/api/networking/v1"
+
+	"github.com/doorward/doorward/internal/object"
+	"github.com/doorward/doorward/internal/problem"
+)
+
+// annotationPrefix begins the names of the annotations that the edge reads.
+const annotationPrefix = "nginx.ingress.kubernetes.io/"
+
+func annotationField(name string) string {
+	return "metadata.annotations[" + annotationPrefix + name + "]"
+}
+
+// treatment is what becomes of an annotation.
+type treatment uint8
+
+const (
+	// carried is carried out.
+	carried treatment = iota
+	// accepted has no effect that could be seen here, such as the sizes of buffers.
+	accepted
+	// ignored is not carried out and leaves nothing open: a warning.
+	ignored
+	// closes is not carried out and protects something: the paths answer 503.
+	closes
+	// drops is never carried out: ingress-nginx drops the whole Ingress, too.
+	drops
+)
+
+// annotationRow is one annotation of ingress-nginx. A value that means same is
+// what Doorward does anyway.
+type annotationRow struct {
+	how   treatment
+	names string // without prefix, separated by blanks
+	same  string
+}
+
+// annotationRows is the one table of annotations.
+func annotationRows() []annotationRow {
+	return []annotationRow{
+		{carried, "ssl-redirect force-ssl-redirect preserve-trailing-slash backend-protocol proxy-body-size", ""},
+		{carried, "proxy-connect-timeout proxy-send-timeout proxy-read-timeout", ""},
+
+		{accepted, "proxy-buffer-size proxy-buffers-number proxy-busy-buffers-size proxy-max-temp-file-size client-body-buffer-size", ""},
+		{accepted, "proxy-request-buffering http2-push-preload enable-rewrite-log enable-global-auth", ""},
+
+		{ignored, "app-root server-alias default-backend upstream-vhost x-forwarded-prefix", ""},
+		{ignored, "service-upstream proxy-http-version load-balance ssl-passthrough", ""},
+		{ignored, "from-to-www-redirect relative-redirects use-port-in-redirects", "false"},
+		{ignored, "permanent-redirect-code temporal-redirect-code", ""},
+		{ignored, "proxy-redirect-from proxy-redirect-to proxy-cookie-domain proxy-cookie-path proxy-buffering", "off"},
+		{ignored, "proxy-ssl-verify-depth", ""},
+		{ignored, "ssl-ciphers ssl-prefer-server-ciphers proxy-ssl-secret proxy-ssl-name proxy-ssl-server-name proxy-ssl-ciphers proxy-ssl-protocols", ""},
+		{ignored, "limit-rps limit-rpm limit-connections limit-burst-multiplier limit-allowlist limit-whitelist limit-rate limit-rate-after", "0"},
+		{ignored, "proxy-next-upstream", "error timeout"},
+		{ignored, "proxy-next-upstream-timeout", "0"},
+		{ignored, "proxy-next-upstream-tries", "3"},
+		{ignored, "connection-proxy-header custom-headers custom-http-errors disable-proxy-intercept-errors", ""},
+		{ignored, "enable-cors", "false"},
+		{ignored, "cors-allow-origin cors-allow-methods cors-allow-headers cors-expose-headers cors-allow-credentials cors-max-age", ""},
+		{ignored, "canary-by-header canary-by-header-value canary-by-header-pattern canary-by-cookie canary-weight canary-weight-total", ""},
+		{ignored, "affinity affinity-mode affinity-canary-behavior session-cookie-name session-cookie-path session-cookie-domain", ""},
+		{ignored, "session-cookie-expires session-cookie-max-age session-cookie-samesite session-cookie-conditional-samesite-none", ""},
+		{ignored, "session-cookie-secure session-cookie-change-on-failure upstream-hash-by upstream-hash-by-subset upstream-hash-by-subset-size", ""},
+		{ignored, "mirror-target mirror-host mirror-request-body", ""},
+		{ignored, "enable-access-log", "true"},
+		{ignored, "enable-opentelemetry opentelemetry-trust-incoming-span opentelemetry-operation-name", ""},
+		{ignored, "modsecurity-transaction-id fastcgi-index fastcgi-params-configmap", ""},
+		// Removed from ingress-nginx, still met in manifests.
+		{ignored, "enable-influxdb influxdb-measurement influxdb-port influxdb-host influxdb-server-name enable-opentracing opentracing-trust-incoming-span", ""},
+		{ignored, "global-rate-limit global-rate-limit-window global-rate-limit-key global-rate-limit-ignored-cidrs", ""},
+		{ignored, "secure-backends secure-verify-ca-secret base-url-scheme add-base-url grpc-backend session-cookie-hash", ""},
+
+		// Without these, paths would be open that are not meant to be.
+		{closes, "use-regex", "false"},
+		{closes, "rewrite-target permanent-redirect temporal-redirect", ""},
+		{closes, "auth-type auth-secret auth-secret-type auth-realm auth-url auth-method auth-signin auth-signin-redirect-param", ""},
+		{closes, "auth-response-headers auth-proxy-set-headers auth-request-redirect auth-cache-key auth-cache-duration", ""},
+		{closes, "auth-always-set-cookie auth-keepalive auth-keepalive-requests auth-keepalive-timeout auth-keepalive-share-vars", ""},
+		{closes, "auth-tls-secret auth-tls-verify-client auth-tls-verify-depth auth-tls-error-page auth-tls-pass-certificate-to-upstream auth-tls-match-cn", ""},
+		{closes, "satisfy", "all"},
+		{closes, "allowlist-source-range whitelist-source-range denylist-source-range", ""},
+		{closes, "proxy-ssl-verify", "off"},
+		{closes, "enable-modsecurity enable-owasp-core-rules", "false"},
+
+		// A canary offers a second backend for the paths of another Ingress and
+		// nothing of its own; with its share of nothing the other serves all.
+		{drops, "canary", "false"},
+		{drops, "configuration-snippet server-snippet stream-snippet auth-snippet modsecurity-snippet", ""},
+	}
+}
+
+// annotations is the table by name.
+type annotations map[string]annotationRow
+
+func newAnnotations() annotations {
+	x := annotations{}
+	for _, row := range annotationRows() {
+		for _, n := range strings.Fields(row.names) {
+			x[n] = row
+		}
+	}
+	return x
+}
+
+// settings are what the annotations of an Ingress ask for, over the defaults
+// of the controller's ConfigMap.
+type settings struct {
+	sslRedirect, forceSSLRedirect, keepSlash bool
+
+	bodySize            int64 // bytes; -1 is no limit
+	connect, send, read time.Duration
+	protocol            string
+
+	closed  string // why its paths answer 503, or ""
+	dropped bool   // the Ingress counts as absent
+	issued  bool   // an issuer makes its certificates
+}
+
+// readAnnotations reads the annotations of an Ingress.
+func (e *edge) readAnnotations(item object.Item[*netv1.Ingress]) settings {
+	r := annotationReader{edge: e, item: item, settings: e.config.settings}
+	all := item.Object.Annotations
+	for _, key := range sortedKeys(all) {
+		if name, ok := strings.CutPrefix(key, annotationPrefix); ok {
+			r.one(name, trimLines(all[key]))
+		} else {
+			r.foreign(key)
+		}
+	}
+	return r.settings
+}
+
+// trimLines trims a value line by line, as ingress-nginx does.
+func trimLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = strings.TrimSpace(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// annotationReader reads the annotations of one Ingress.
+type annotationReader struct {
+	*edge
+	item object.Item[*netv1.Ingress]
+	settings
+}
+
+func (r *annotationReader) tell(severity problem.Severity, code, name, message, remedy string) {
+	r.c.problemAs(severity, code, r.item.Ref, r.item.Origin, annotationField(name), message, remedy)
+}
+
+// one reads one annotation; an empty value counts as none.
+func (r *annotationReader) one(name, value string) {
+	row, known := r.config.annotations[name]
+	switch {
+	case !known:
+		r.tell(problem.Warning, problem.IngressAnnotationUnknown, name,
+			"ingress-nginx knows no annotation "+annotationPrefix+name+nearest(name, sortedKeys(r.config.annotations))+"; it does nothing",
+			"correct the name or remove it")
+	case value == "" || row.how == accepted || row.same != "" && sameValue(value, row.same):
+	case row.how == carried:
+		r.carry(name, value)
+	case row.how == closes:
+		r.close(name, "the annotation "+name+" is not carried out, and without it paths would be open that it guards")
+	case row.how == drops:
+		r.dropped = true
+		severity, why := problem.Error, "the whole Ingress is dropped, as ingress-nginx does at its default risk level"
+		if name == "canary" {
+			severity, why = problem.Warning, "the canary gets no request, its main Ingress gets all"
+		}
+		r.tell(severity, problem.NotCarriedOut, name, "the annotation is not carried out: "+why, "remove the annotation")
+	default:
+		r.tell(problem.Warning, problem.NotCarriedOut, name, "the annotation is not carried out; requests are served without it",
+			"remove it, or do without what it asks for")
+	}
+}
+
+// sameValue tells whether a value means the default: by its letters, or as a
+// truth value.
+func sameValue(value, same string) bool {
+	if value == same {
+		return true
+	}
+	a, err := strconv.ParseBool(value)
+	b, err2 := strconv.ParseBool(same)
+	return err == nil && err2 == nil && a == b
+}
+
+// close makes the paths of the Ingress answer 503.
+func (r *annotationReader) close(name, why string) {
+	if r.closed == "" {
+		r.closed = why
+	}
+	r.tell(problem.Error, problem.NotCarriedOut, name, why+": all paths of the Ingress answer 503", "remove the annotation, and guard the paths in another way")
+}
+
+// carry reads an annotation that is carried out. A value of the wrong kind
+// counts as none.
+func (r *annotationReader) carry(name, value string) {
+	var ok bool
+	switch name {
+	case "ssl-redirect":
+		ok = truth(value, &r.sslRedirect)
+	case "force-ssl-redirect":
+		ok = truth(value, &r.forceSSLRedirect)
+	case "preserve-trailing-slash":
+		ok = truth(value, &r.keepSlash)
+	case "proxy-body-size":
+		ok = size(value, &r.bodySize)
+	case "proxy-connect-timeout":
+		ok = timeout(value, &r.connect)
+	case "proxy-send-timeout":
+		ok = timeout(value, &r.send)
+	case "proxy-read-timeout":
+		ok = timeout(value, &r.read)
+	case "backend-protocol":
+		switch p := strings.ToUpper(value); p {
+		case plainHTTP, overTLS, grpc, grpcTLS, autoHTTP:
+			r.protocol, ok = p, true
+		case "FCGI":
+			r.close(name, "backend-protocol FCGI is not carried out")
+			return
+		}
+	}
+	if !ok {
+		r.tell(problem.Warning, problem.IngressAnnotationValue, name,
+			strconv.Quote(value)+" is no value of "+name+"; the default is used", wantedValue(name))
+	}
+}
+
+// wantedValue tells what values an annotation takes.
+func wantedValue(name string) string {
+	switch name {
+	case "proxy-body-size":
+		return "a number with k, m or g, such as 8m; 0 is no limit"
+	case "proxy-connect-timeout", "proxy-send-timeout", "proxy-read-timeout":
+		return "a number of seconds without unit, such as 60"
+	case "backend-protocol":
+		return "one of HTTP, HTTPS, GRPC, GRPCS, AUTO_HTTP"
+	}
+	return "true or false"
+}
+
+// foreign reads an annotation of another name: an issuer of certificates, or a
+// prefix that looks like ours and is not.
+func (r *annotationReader) foreign(key string) {
+	domain, name, _ := strings.Cut(key, "/")
+	switch key {
+	case "cert-manager.io/issuer", "cert-manager.io/cluster-issuer", "kubernetes.io/tls-acme":
+		r.issued = true
+		return
+	}
+	if _, known := r.config.annotations[name]; known && (domain == "ingress.kubernetes.io" || nearest(domain+"/", []string{annotationPrefix}) != "") {
+		r.c.problem(problem.IngressAnnotationUnknown, r.item.Ref, r.item.Origin, "metadata.annotations["+key+"]",
+			"annotations of the edge begin with "+annotationPrefix+", not with "+domain+"/; it does nothing", annotationPrefix+name)
+	}
+}
+
+// truth reads a truth value as Go's ParseBool does.
+func truth(s string, to *bool) bool {
+	b, err := strconv.ParseBool(s)
+	if err == nil {
+		*to = b
+	}
+	return err == nil
+}
+
+// timeout reads a whole number of seconds.
+func timeout(s string, to *time.Duration) bool {
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err != nil || n < 0 {
+		return false
+	}
+	*to = time.Duration(n) * time.Second
+	return true
+}
+
+var nginxSize = regexp.MustCompile(`^[0-9]+[kKmMgG]?$`)
+
+// size reads a size of NGINX in bytes; 0 is no limit, told as -1.
+func size(s string, to *int64) bool {
+	if !nginxSize.MatchString(s) {
+		return false
+	}
+	shift := 0
+	switch s[len(s)-1] {
+	case 'k', 'K':
+		shift = 10
+	case 'm', 'M':
+		shift = 20
+	case 'g', 'G':
+		shift = 30
+	}
+	if shift > 0 {
+		s = s[:len(s)-1]
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n > (1<<62)>>shift {
+		return false
+	}
+	if *to = n << shift; n == 0 {
+		*to = -1
+	}
+	return true
+}

@@ -1,0 +1,306 @@
+package compile
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/doorward/doorward/internal/object"
+	"github.com/doorward/doorward/internal/plan"
+	"github.com/doorward/doorward/internal/problem"
+)
+
+// edgeConfig are the settings of the whole edge.
+type edgeConfig struct {
+	settings                // defaults of the annotations
+	annotations annotations // the table
+
+	edge         plan.EdgeSettings
+	hsts         hsts
+	redirectCode int
+	noRedirect   []string // paths of rules that are not redirected to https
+	retry        plan.Retry
+	realIP       bool
+	trusted      []netip.Prefix
+	closed       string // why no path may be served, or ""
+}
+
+// hsts are the parts of Strict-Transport-Security.
+type hsts struct {
+	on, subdomains, preload bool
+	maxAge                  string // seconds
+}
+
+// value is the field's value, "" for none.
+func (h hsts) value() string {
+	if !h.on {
+		return ""
+	}
+	v := "max-age=" + h.maxAge
+	if h.subdomains {
+		v += "; includeSubDomains"
+	}
+	if h.preload {
+		v += "; preload"
+	}
+	return v
+}
+
+// defaultBodySize is proxy-body-size where nothing is said: 1m.
+const defaultBodySize = 1 << 20
+
+// defaultConfig is a controller without ConfigMap (ingress-nginx, config NewDefault).
+func defaultConfig() edgeConfig {
+	return edgeConfig{
+		settings: settings{sslRedirect: true, bodySize: defaultBodySize, protocol: plainHTTP,
+			connect: 5 * time.Second, send: time.Minute, read: time.Minute},
+		annotations:  newAnnotations(),
+		edge:         plan.EdgeSettings{ForwardedFor: "x-forwarded-for", HeaderBuffers: 4, HeaderBufferSize: 8 << 10},
+		hsts:         hsts{on: true, subdomains: true, maxAge: "31536000"},
+		redirectCode: 308,
+		noRedirect:   []string{"/.well-known/acme-challenge"},
+		trusted:      []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0)},
+		retry: plan.Retry{Attempts: 2, IdempotentOnly: true, SameEndpoint: true,
+			On: plan.OnConnectFailure | plan.OnReset | plan.OnResetBeforeRequest | plan.OnTimeout},
+	}
+}
+
+// controllerConfigMaps are where the usual ways of installing ingress-nginx put
+// its ConfigMap: its chart and manifests, those of old, and MicroK8s. The first
+// that is there counts.
+func controllerConfigMaps() []name {
+	return []name{
+		{"ingress-nginx", "ingress-nginx-controller"},
+		{"ingress-nginx", "nginx-configuration"},
+		{"ingress", "nginx-load-balancer-microk8s-conf"},
+		{"kube-system", "ingress-nginx-controller"},
+	}
+}
+
+// configKeys are the keys of the ConfigMap that are not carried out, by what
+// becomes of them.
+func configKeys() []annotationRow {
+	return []annotationRow{
+		{accepted, "proxy-buffer-size proxy-buffers-number proxy-busy-buffers-size proxy-max-temp-file-size client-body-buffer-size proxy-request-buffering", ""},
+		{accepted, "worker-processes worker-cpu-affinity worker-shutdown-timeout max-worker-connections max-worker-open-files enable-multi-accept reuse-port enable-aio-write", ""},
+		{accepted, "map-hash-bucket-size server-name-hash-max-size server-name-hash-bucket-size proxy-headers-hash-max-size proxy-headers-hash-bucket-size variables-hash-max-size variables-hash-bucket-size", ""},
+		{accepted, "lua-shared-dicts error-log-level error-log-path access-log-path access-log-params log-format-upstream log-format-stream log-format-escape-json log-format-escape-none", ""},
+		{accepted, "upstream-keepalive-connections upstream-keepalive-time upstream-keepalive-timeout upstream-keepalive-requests ssl-buffer-size ssl-session-cache ssl-session-cache-size ssl-session-timeout ssl-session-tickets", ""},
+		{accepted, "strict-validate-path-type proxy-stream-responses grpc-buffer-size-kb", ""},
+		{ignored, "allow-snippet-annotations allow-cross-namespace-resources", "false"},
+		{ignored, "use-http2 ignore-invalid-headers", "true"},
+		{ignored, "use-gzip enable-brotli use-geoip2 server-tokens allow-backend-server-header relative-redirects service-upstream enable-ocsp ssl-early-data ssl-reject-handshake", "false"},
+		{ignored, "enable-opentelemetry disable-access-log disable-http-access-log", "false"},
+		{ignored, "proxy-buffering proxy-redirect-from proxy-redirect-to proxy-cookie-domain proxy-cookie-path", "off"},
+		{ignored, "proxy-http-version", "1.1"},
+		{ignored, "load-balance", "round_robin"},
+		{ignored, "proxy-next-upstream", "error timeout"},
+		{ignored, "proxy-next-upstream-timeout limit-rate limit-rate-after", "0"},
+		{ignored, "annotations-risk-level", "High"},
+		{ignored, "ssl-protocols", "TLSv1.2 TLSv1.3"},
+		{ignored, "ssl-ciphers ssl-ecdh-curve ssl-dh-param custom-http-errors proxy-set-headers add-headers hide-headers global-allowed-response-headers", ""},
+		{ignored, "limit-req-status-code limit-conn-status-code", "503"},
+		{ignored, "client-header-timeout client-body-timeout", "60"},
+		{ignored, "client-header-buffer-size", "1k"},
+		{ignored, "keep-alive", "75"},
+		{ignored, "keep-alive-requests", "1000"},
+		{ignored, "no-auth-locations", "/.well-known/acme-challenge"},
+		{ignored, "default-type", "text/html"},
+		{ignored, "gzip-level gzip-min-length gzip-types gzip-disable brotli-level brotli-types brotli-min-length skip-access-log-urls bind-address disable-ipv6 disable-ipv6-dns", ""},
+		{ignored, "http2-max-field-size http2-max-header-size http2-max-requests http2-max-concurrent-streams enable-syslog syslog-host syslog-port", ""},
+		{ignored, "main-snippet http-snippet server-snippet stream-snippet location-snippet", ""},
+		{closes, "global-auth-url", ""},
+		{closes, "whitelist-source-range denylist-source-range block-cidrs block-user-agents block-referers annotation-value-word-blocklist", ""},
+		{closes, "use-proxy-protocol enable-modsecurity enable-owasp-modsecurity-crs", "false"},
+	}
+}
+
+// configReader reads the controller's ConfigMap.
+type configReader struct {
+	c    *compiler
+	item object.Item[*corev1.ConfigMap]
+	*edgeConfig
+}
+
+func (e *edge) readConfig() {
+	e.config = defaultConfig()
+	var in *name
+	for _, n := range controllerConfigMaps() {
+		item, ok := e.c.set.ConfigMaps.Get(n.namespace, n.name)
+		switch {
+		case ok && in == nil:
+			in = &n
+			r := configReader{e.c, item, &e.config}
+			r.readAll()
+		case ok:
+			e.c.problemAs(problem.Warning, problem.NotCarriedOut, item.Ref, item.Origin, "", "the edge already takes its settings from ConfigMap "+in.String(), "keep one of the two")
+		}
+	}
+	x := &e.config
+	x.edge.HSTS = x.hsts.value()
+	if x.realIP || x.edge.TrustForwarded {
+		x.edge.Trusted = x.trusted
+	}
+}
+
+func (r *configReader) readAll() {
+	rest := annotations{}
+	for _, row := range configKeys() {
+		for _, n := range strings.Fields(row.names) {
+			rest[n] = row
+		}
+	}
+	for _, key := range sortedKeys(r.item.Object.Data) {
+		value := strings.TrimSpace(r.item.Object.Data[key])
+		if value == "" {
+			continue
+		}
+		if known, ok := r.carry(key, value); known {
+			if !ok {
+				r.tell(problem.Warning, problem.IngressAnnotationValue, key, strconv.Quote(value)+" is no value of "+key+"; the default is used", "correct the value")
+			}
+			continue
+		}
+		row, known := rest[key]
+		switch {
+		case !known:
+			r.tell(problem.Warning, problem.IngressAnnotationUnknown, key, "the controller knows no key "+key+nearest(key, sortedKeys(rest))+"; it does nothing", "correct the key or remove it")
+		case row.how == accepted || row.same != "" && sameValue(value, row.same):
+		case row.how == closes:
+			r.closed = "the key " + key + " of the controller's ConfigMap is not carried out, and without it paths would be open that it guards"
+			r.tell(problem.Error, problem.NotCarriedOut, key, r.closed+": every Ingress answers 503", "remove the key, and guard the paths in another way")
+		default:
+			r.tell(problem.Warning, problem.NotCarriedOut, key, "the key is not carried out; requests are served without it", "remove it, or do without what it asks for")
+		}
+	}
+}
+
+func (r *configReader) tell(severity problem.Severity, code, key, message, remedy string) {
+	r.c.problemAs(severity, code, r.item.Ref, r.item.Origin, "data["+key+"]", message, remedy)
+}
+
+// carry reads a key that is carried out; ok tells whether its value is good.
+func (r *configReader) carry(key, value string) (known, ok bool) {
+	switch key {
+	case "ssl-redirect":
+		ok = truth(value, &r.sslRedirect)
+	case "force-ssl-redirect":
+		ok = truth(value, &r.forceSSLRedirect)
+	case "preserve-trailing-slash":
+		ok = truth(value, &r.keepSlash)
+	case "proxy-body-size":
+		ok = size(value, &r.bodySize)
+	case "proxy-connect-timeout":
+		ok = timeout(value, &r.connect)
+	case "proxy-send-timeout":
+		ok = timeout(value, &r.send)
+	case "proxy-read-timeout":
+		ok = timeout(value, &r.read)
+	case "proxy-next-upstream-tries":
+		var n int
+		if ok = number(value, 1, 100, &n); ok {
+			r.retry.Attempts = n - 1
+		}
+	case "retry-non-idempotent":
+		var all bool
+		ok = truth(value, &all)
+		r.retry.IdempotentOnly = !all
+	case "http-redirect-code":
+		var n int
+		if ok = number(value, 301, 308, &n) && n != 304 && n != 305 && n != 306; ok {
+			r.redirectCode = n
+		}
+	case "no-tls-redirect-locations":
+		r.noRedirect, ok = list(value), true
+	default:
+		return r.carryHeaders(key, value)
+	}
+	return true, ok
+}
+
+// carryHeaders reads the keys about header fields and addresses.
+func (r *configReader) carryHeaders(key, value string) (known, ok bool) {
+	x := &r.edge
+	switch key {
+	case "hsts":
+		ok = truth(value, &r.hsts.on)
+	case "hsts-include-subdomains":
+		ok = truth(value, &r.hsts.subdomains)
+	case "hsts-preload":
+		ok = truth(value, &r.hsts.preload)
+	case "hsts-max-age":
+		var n int
+		if ok = number(value, 0, 1<<31-1, &n); ok {
+			r.hsts.maxAge = value
+		}
+	case "use-forwarded-headers":
+		ok = truth(value, &x.TrustForwarded)
+	case "compute-full-forwarded-for":
+		ok = truth(value, &x.FullForwardedFor)
+	case "enable-real-ip":
+		ok = truth(value, &r.realIP)
+	case "forwarded-for-header":
+		x.ForwardedFor, ok = strings.ToLower(value), true
+	case "proxy-real-ip-cidr":
+		ok = prefixes(value, &r.trusted)
+	case "enable-underscores-in-headers":
+		ok = truth(value, &x.Underscores)
+	case "generate-request-id":
+		var on bool
+		ok = truth(value, &on)
+		x.NoRequestID = ok && !on
+	case "proxy-add-original-uri-header":
+		ok = truth(value, &x.OriginalURI)
+	case "large-client-header-buffers":
+		count, each, _ := strings.Cut(value, " ")
+		var n int
+		var bytes int64
+		if ok = number(count, 1, 1000, &n) && size(strings.TrimSpace(each), &bytes) && bytes > 0 && bytes <= 1<<20; ok {
+			x.HeaderBuffers, x.HeaderBufferSize = n, int(bytes)
+		}
+	default:
+		return false, false
+	}
+	return true, ok
+}
+
+// number reads a whole number within bounds.
+func number(s string, low, high int, to *int) bool {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < low || n > high {
+		return false
+	}
+	*to = n
+	return true
+}
+
+// list cuts a list at its commas.
+func list(s string) []string {
+	var out []string
+	for _, part := range strings.Split(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// prefixes reads a list of addresses and CIDRs. One bad entry spoils the list.
+func prefixes(s string, to *[]netip.Prefix) bool {
+	var out []netip.Prefix
+	for _, part := range list(s) {
+		p, err := netip.ParsePrefix(part)
+		if a, err2 := netip.ParseAddr(part); err != nil && err2 == nil {
+			p, err = a.Prefix(a.BitLen())
+		}
+		if err != nil {
+			return false
+		}
+		out = append(out, p.Masked())
+	}
+	*to = out
+	return true
+}

@@ -1,0 +1,182 @@
+package compile
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/doorward/doorward/internal/match"
+	"github.com/doorward/doorward/internal/plan"
+)
+
+// edgePath is a rule of the edge: one exact path or one prefix.
+type edgePath struct {
+	path  string
+	exact bool
+	*location
+	// slash answers 301 with the path and a slash: the location takes only what
+	// is below.
+	slash bool
+	// status, if set, is the answer of the edge itself.
+	status int
+}
+
+// routes are the routes of a host: the longest path first, an exact one before
+// the prefix of its length (NGINX's choice of a location, told as an order).
+func (e *edge) routes(h *edgeHost) []*plan.Route {
+	paths := e.cut(h)
+	slices.SortStableFunc(paths, func(a, b edgePath) int {
+		exact := func(p edgePath) int {
+			if p.exact {
+				return 0
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(len(b.path), len(a.path)), exact(a)-exact(b), cmp.Compare(a.path, b.path))
+	})
+	routes := make([]*plan.Route, 0, len(paths))
+	for _, p := range paths {
+		routes = append(routes, e.route(h, p)...)
+	}
+	return routes
+}
+
+// cut makes exact and prefix rules of the locations: Prefix /foo covers /foo
+// and what is below /foo/ (ingress-nginx, updateServerLocations). A location
+// that ends in a slash answers its path without it with 301 where nothing else
+// covers just that (NGINX, auto_redirect).
+func (e *edge) cut(h *edgeHost) []edgePath {
+	taken := map[locationKey]*location{}
+	var paths []edgePath
+	add := func(p edgePath) {
+		k := locationKey{p.path, p.exact}
+		if winner := taken[k]; winner != nil {
+			if !p.slash {
+				e.conflict(p.ingress, p.field, winner, h.name+p.path)
+			}
+			return
+		}
+		taken[k] = p.location
+		paths = append(paths, p)
+	}
+	for _, l := range h.locations {
+		if l.exact {
+			add(edgePath{path: l.path, exact: true, location: l})
+		}
+	}
+	for _, l := range h.locations {
+		if l.exact {
+			continue
+		}
+		if taken[locationKey{l.path, true}] == nil {
+			add(edgePath{path: l.path, exact: true, location: l})
+		}
+		add(edgePath{path: strings.TrimSuffix(l.path, "/") + "/", location: l})
+	}
+	add(edgePath{path: "/", location: h.rest})
+	for _, p := range paths {
+		if !p.exact && p.path != "/" && e.whyClosed(p.location) == "" {
+			add(edgePath{path: p.path[:len(p.path)-1], exact: true, location: p.location, slash: true})
+		}
+	}
+	if h.name == anyHost {
+		paths = append(paths, edgePath{path: "/healthz", location: &location{}, status: 200},
+			edgePath{path: "/nginx_status", location: &location{}, status: 403})
+	}
+	return paths
+}
+
+// whyClosed tells why a location may answer only 503, or "".
+func (e *edge) whyClosed(l *location) string {
+	switch {
+	case l.ingress == nil:
+		return ""
+	case l.ingress.closed != "":
+		return l.ingress.closed
+	}
+	return e.config.closed
+}
+
+// route makes the route of one rule; AUTO_HTTP needs two, by the scheme.
+func (e *edge) route(h *edgeHost, p edgePath) []*plan.Route {
+	r := &plan.Route{Place: "the longest path first, an exact one before a prefix"}
+	r.Rule.Path = match.Text{Op: match.Prefix, Value: p.path}
+	if p.exact {
+		r.Rule.Path.Op = match.Exact
+	}
+	s := &e.config.settings
+	if p.ingress != nil {
+		s = &p.ingress.settings
+		r.Origin = p.ingress.origin(p.field)
+	}
+	closed := e.whyClosed(p.location)
+	if size := s.bodySize; closed != "" {
+		r.Guards = append(r.Guards, &plan.BodyLimit{Bytes: defaultBodySize, Origin: r.Origin})
+	} else if size >= 0 {
+		r.Guards = append(r.Guards, &plan.BodyLimit{Bytes: size, Origin: r.Origin})
+	}
+	switch {
+	case p.status != 0:
+		r.Action = &plan.Direct{Status: p.status, Reason: "the edge's own answer for " + p.path}
+		return []*plan.Route{r}
+	case closed != "":
+		r.Action = &plan.Direct{Status: 503, Reason: closed}
+		return []*plan.Route{r}
+	case p.slash:
+		r.Action = &plan.Redirect{Code: 301, Path: p.path + "/", AddSlash: true}
+		return []*plan.Route{r}
+	}
+	if g := e.httpsRedirect(h, p, s); g != nil {
+		g.Origin = r.Origin
+		r.Guards = append(r.Guards, g)
+	}
+	if p.backend == nil {
+		r.Action = &plan.Direct{Status: 404, Reason: "no rule of host " + h.name + " covers the path"}
+		return []*plan.Route{r}
+	}
+	return e.forward(r, p, s)
+}
+
+// httpsRedirect is the guard of a location that sends plain requests to https,
+// or nil. Challenges of ACME stay plain where a rule names their path.
+func (e *edge) httpsRedirect(h *edgeHost, p edgePath, s *settings) *plan.HTTPSRedirect {
+	if p.ingress == nil || p.bare {
+		return nil
+	}
+	for _, prefix := range e.config.noRedirect {
+		if strings.HasPrefix(p.path, prefix) {
+			return nil
+		}
+	}
+	why := ""
+	switch {
+	case s.forceSSLRedirect:
+		why = "force-ssl-redirect"
+	case s.sslRedirect && e.certified(h):
+		why = "the host has a certificate"
+	default:
+		return nil
+	}
+	return &plan.HTTPSRedirect{Code: e.config.redirectCode, KeepSlash: s.keepSlash, Why: why}
+}
+
+// forward makes the route forward to its Service.
+func (e *edge) forward(r *plan.Route, p edgePath, s *settings) []*plan.Route {
+	to := func(protocol string) *plan.Forward {
+		b := e.backend(p.location, protocol)
+		return &plan.Forward{
+			To:     []plan.Destination{{Backend: b, Weight: 1, Origin: r.Origin}},
+			Limits: plan.Limits{Connect: s.connect, Send: s.send, Read: s.read},
+			Retry:  e.config.retry,
+		}
+	}
+	if s.protocol != autoHTTP {
+		r.Action = to(s.protocol)
+		return []*plan.Route{r}
+	}
+	secure := *r
+	secure.Rule.All = []match.Condition{{Attr: match.Scheme, Text: match.Text{Op: match.Exact, Value: "https"}}}
+	secure.Action = to(overTLS)
+	r.Action = to(plainHTTP)
+	return []*plan.Route{&secure, r}
+}
