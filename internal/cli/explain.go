@@ -134,17 +134,11 @@ func (q *question) request() (*match.Request, error) {
 	return r, nil
 }
 
-// noListener tells which listeners there are.
+// noListener tells which listeners there are; the edge always is.
 func noListener(p *plan.Plan, want string) string {
 	var have []string
 	for _, l := range p.Listeners() {
 		have = append(have, l.Key)
-	}
-	switch {
-	case len(have) == 0:
-		return "the manifests have no listener: no Ingress of a class that is served, and no gateway"
-	case want == plan.Edge:
-		return "the manifests have no Ingress of a class that is served; there is " + strings.Join(have, ", ") + "; as in --via " + have[0]
 	}
 	s := "there is no such listener; there is " + strings.Join(have, ", ")
 	if near, ok := problem.Nearest(want, have); ok {
