@@ -7,11 +7,19 @@ type gauge struct{ n atomic.Int64 }
 
 // enter adds one unless limit (0: none) is reached.
 func (g *gauge) enter(limit int) bool {
-	if n := g.n.Add(1); limit > 0 && n > int64(limit) {
-		g.n.Add(-1)
-		return false
+	if limit <= 0 {
+		g.n.Add(1)
+		return true
 	}
-	return true
+	for {
+		n := g.n.Load()
+		if n >= int64(limit) {
+			return false
+		}
+		if g.n.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
 }
 
 func (g *gauge) leave() { g.n.Add(-1) }

@@ -229,7 +229,9 @@ func (c *Cluster) Pick(ctx context.Context, hash uint64, hashed bool, tried []*E
 	ch := c.chooser.Load()
 	if ch.until != 0 && c.m.now() >= ch.until {
 		c.mu.Lock()
-		ch = c.rebuild()
+		if ch = c.chooser.Load(); ch.until != 0 && c.m.now() >= ch.until {
+			ch = c.rebuild()
+		}
 		c.mu.Unlock()
 	}
 	if len(ch.endpoints) > 0 {

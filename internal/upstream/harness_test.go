@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,13 +24,10 @@ func (c *clock) advance(d time.Duration) { c.ns.Add(int64(d)) }
 func newManager(t testing.TB, o Options) *Manager {
 	m := New(o)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel() // all has been given back by now
-		m.Close(ctx)
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if len(m.conns) != 0 {
-			t.Errorf("%d connections are left open at the end", len(m.conns))
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := m.Close(ctx); err != nil {
+			t.Errorf("connections are left open at the end: %v", err)
 		}
 	})
 	return m
@@ -82,18 +80,23 @@ func conn(t testing.TB, e *Endpoint, w Want) *Conn {
 
 // answering listens and answers every request with 200 and an empty body.
 func answering(t testing.TB) string {
-	return serve(t, func(nc net.Conn) {
-		buf := make([]byte, 4096)
-		for {
-			// Each request of these tests comes in one piece.
-			if n, err := nc.Read(buf); err != nil || n == 0 {
-				return
-			}
-			if _, err := io.WriteString(nc, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"); err != nil {
-				return
-			}
+	return serve(t, func(nc net.Conn) { answer(nc, "") })
+}
+
+// answer answers every request on nc, each of which comes in one piece.
+func answer(nc net.Conn, with string) {
+	if with == "" {
+		with = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+	}
+	buf := make([]byte, 4096)
+	for {
+		if n, err := nc.Read(buf); err != nil || n == 0 {
+			return
 		}
-	})
+		if _, err := io.WriteString(nc, with); err != nil {
+			return
+		}
+	}
 }
 
 // serve listens and runs f for each connection, which is closed afterwards.
@@ -127,11 +130,7 @@ func get(t testing.TB, c *Conn) {
 }
 
 func tryGet(c *Conn) error {
-	head := http1.RequestHead{
-		Method: "GET", Target: "/", Host: "app",
-		Framing: http1.NoBody, ContentLength: -1,
-	}
-	if err := c.Begin(&head); err != nil {
+	if err := c.Begin(getHead()); err != nil {
 		return err
 	}
 	if err := c.End(nil); err != nil {
@@ -142,4 +141,37 @@ func tryGet(c *Conn) error {
 	}
 	_, err := io.Copy(io.Discard, &c.Body)
 	return err
+}
+
+// pipes makes connections in memory to an upstream that answers every request,
+// so that tests can run in a bubble of testing/synctest.
+type pipes struct {
+	made   atomic.Int64
+	refuse atomic.Bool
+	hold   chan struct{} // where set, making one takes until it is closed
+	answer string        // "" is 200 with an empty body
+}
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	if p.hold != nil {
+		select {
+		case <-p.hold:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if p.refuse.Load() {
+		return nil, syscall.ECONNREFUSED
+	}
+	p.made.Add(1)
+	near, far := net.Pipe()
+	go func() {
+		defer far.Close()
+		answer(far, p.answer)
+	}()
+	return near, nil
+}
+
+func getHead() *http1.RequestHead {
+	return &http1.RequestHead{Method: "GET", Target: "/", Host: "app", Framing: http1.NoBody, ContentLength: -1}
 }

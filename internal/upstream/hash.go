@@ -35,7 +35,8 @@ const (
 
 // ring is a hash ring: each endpoint stands at many points of it, as many as
 // its weight says, and takes the hashes up to the next lower point. An endpoint
-// that comes or goes moves only its own share of the hashes.
+// that comes or goes moves only its own share of the hashes, except where the
+// number of endpoints passes a power of two.
 type ring []point
 
 type point struct {
@@ -52,9 +53,11 @@ func newRing(endpoints []*Endpoint, weights []uint32, size int) ring {
 	for _, w := range weights {
 		sum += float64(w)
 	}
-	// The lightest endpoint has a whole number of points, as in Envoy.
+	// The lightest endpoint has a power of two of points: that number stays the
+	// same when others come or go, so that their points do not crowd out its own.
 	share := float64(least) / sum
-	scale := min(math.Ceil(share*float64(size))/share, maxRing)
+	points := math.Exp2(math.Ceil(math.Log2(math.Ceil(share * float64(size)))))
+	scale := min(points/share, maxRing)
 	r := make(ring, 0, int(scale)+len(endpoints))
 	target := 0.0
 	for i, e := range endpoints {

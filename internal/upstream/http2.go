@@ -181,10 +181,18 @@ func (c *h2conn) begin() bool {
 }
 
 // dialStream begins to make a connection, unless one is being made or no more
-// may be open.
+// may be open. Connections that the upstream is about to end make room.
 func (e *Endpoint) dialStream() {
 	e.mu.Lock()
-	if e.h2.dialing || !e.enter(&e.h2.open) {
+	over := e.h2.unused(func(c *h2conn) bool { return c.served > 0 && c.Available() == 0 })
+	e.mu.Unlock()
+	for _, c := range over {
+		c.Close()
+	}
+	e.mu.Lock()
+	// Where the upstream allows no stream another connection changes nothing.
+	useless := slices.ContainsFunc(e.h2.conns, func(c *h2conn) bool { return c.served == 0 && c.Available() == 0 })
+	if useless || e.h2.dialing || !e.enter(&e.h2.open) {
 		e.mu.Unlock()
 		return
 	}
@@ -252,7 +260,11 @@ func (e *Endpoint) opened2(c *h2conn, err error) {
 	}
 	e.h2.conns = append(slices.Clip(e.h2.conns), c)
 	e.h2.wake(max(c.Available(), 1))
+	more := len(e.h2.waiting) > 0
 	e.mu.Unlock()
+	if more {
+		e.dialStream()
+	}
 	c.SetStateHook(func(*http.ClientConn) { c.changed() })
 	e.endIfGone()
 }

@@ -135,17 +135,19 @@ func (m *Manager) Cluster(b *plan.Backend) *Cluster {
 	if c := (*m.clusters.Load())[id]; c != nil {
 		return c
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if c := (*m.clusters.Load())[id]; c != nil {
+	if c := m.find(id); c != nil {
 		return c
 	}
-	c := m.retired[id]
-	if c == nil {
-		c = newCluster(m, b)
-		c.retire()
-		m.retired[c.id] = c
+	c := newCluster(m, b)
+	c.retire()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, other := range []*Cluster{(*m.clusters.Load())[id], m.retired[id]} {
+		if other != nil { // somebody else was quicker
+			return other
+		}
 	}
+	m.retired[c.id] = c
 	return c
 }
 

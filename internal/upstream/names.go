@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/doorward/doorward/internal/plan"
@@ -24,6 +25,13 @@ type name struct {
 	err        error        // of the last one; nil when it worked
 }
 
+// resolvable tells whether there is something to look up: neither an address nor
+// a mistake.
+func (n *name) resolvable() bool {
+	_, err := netip.ParseAddr(n.host)
+	return err != nil && n.host != ""
+}
+
 // resolution is one round over a cluster's names.
 type resolution struct {
 	done chan struct{}
@@ -38,15 +46,18 @@ func (c *Cluster) setNames(endpoints []plan.Endpoint) []address {
 	fresh := false
 	for _, e := range endpoints {
 		host, port, err := net.SplitHostPort(e.Address)
-		n := &name{host: strings.Clone(host), port: strings.Clone(port), weight: max(e.Weight, 1), err: err}
-		i := slices.IndexFunc(old, func(o *name) bool { return o.host == host && o.port == port })
-		if ip, err := netip.ParseAddr(host); err == nil {
-			n.last = []netip.Addr{ip}
-		} else if i >= 0 {
-			n.last, n.err = old[i].last, old[i].err
+		var n *name
+		if i := slices.IndexFunc(old, func(o *name) bool { return o.host == host && o.port == port }); i >= 0 {
+			n = old[i]
 		} else {
-			fresh = true
+			n = &name{host: strings.Clone(host), port: strings.Clone(port), err: err}
+			if ip, err := netip.ParseAddr(host); err == nil {
+				n.last = []netip.Addr{ip}
+			} else {
+				fresh = fresh || n.resolvable()
+			}
 		}
+		n.weight = max(e.Weight, 1)
 		c.names = append(c.names, n)
 	}
 	if fresh {
@@ -102,31 +113,14 @@ func (c *Cluster) resolve(r *resolution, names []*name) {
 	defer close(r.done)
 	ctx, cancel := context.WithTimeout(c.m.ctx, lookupTimeout)
 	defer cancel()
-	type answer struct {
-		ips []netip.Addr
-		err error
-	}
-	answers := make([]answer, len(names))
-	for i, n := range names {
-		if _, err := netip.ParseAddr(n.host); err == nil || n.port == "" {
-			continue
+	var all sync.WaitGroup
+	for _, n := range names {
+		if n.resolvable() {
+			all.Go(func() { c.resolveName(ctx, n) })
 		}
-		ips, err := c.m.options.Resolve(ctx, n.host)
-		if err == nil && len(ips) == 0 {
-			err = errors.New("no addresses")
-		}
-		answers[i] = answer{preferIPv4(ips), err}
 	}
+	all.Wait()
 	c.mu.Lock()
-	for i, a := range answers {
-		if names[i].port == "" {
-			continue
-		}
-		names[i].err = a.err
-		if a.err == nil && len(a.ips) > 0 {
-			names[i].last = a.ips
-		}
-	}
 	var left []*Endpoint
 	if c.names != nil {
 		s := *c.state.Load()
@@ -135,6 +129,18 @@ func (c *Cluster) resolve(r *resolution, names []*name) {
 	c.mu.Unlock()
 	for _, e := range left {
 		e.leave()
+	}
+}
+
+func (c *Cluster) resolveName(ctx context.Context, n *name) {
+	ips, err := c.m.options.Resolve(ctx, n.host)
+	if err == nil && len(ips) == 0 {
+		err = errors.New("no addresses")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n.err = err; err == nil {
+		n.last = preferIPv4(ips)
 	}
 }
 

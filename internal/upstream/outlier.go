@@ -107,9 +107,9 @@ func (e *Endpoint) judge(o *plan.Outlier, r Result) {
 	}
 }
 
-// eject takes the endpoint out, if the rule allows one more to be out: the
-// first always may. It stays out for the base time, multiplied by how often it
-// has been ejected; an interval in good health takes one off that number.
+// eject takes the endpoint out, if the rule allows one more to be out. It stays
+// out for the base time, multiplied by how often it has been ejected; an interval
+// in good health takes one off that number.
 func (e *Endpoint) eject(reason string) {
 	c, h := e.cluster, &e.health
 	c.mu.Lock()
@@ -121,8 +121,12 @@ func (e *Endpoint) eject(reason string) {
 	if h.times > 0 {
 		h.times = max(0, h.times-int((now-h.back)/int64(s.outlier.Interval)))
 	}
-	h.times++
-	out := min(time.Duration(h.times)*s.outlier.BaseEjection, max(maxEjection, s.outlier.BaseEjection))
+	base := s.outlier.BaseEjection
+	most := max(maxEjection, base)
+	if time.Duration(h.times)*base < most+base {
+		h.times++
+	}
+	out := min(time.Duration(h.times)*base, most)
 	h.until.Store(now + int64(out))
 	told := Ejection{c.name, c.id.key, e.address, reason, out, h.times}
 	h.ejections.Add(1)
@@ -135,7 +139,8 @@ func (e *Endpoint) eject(reason string) {
 }
 
 // mayEject tells whether e, one of the members, may be out together with those
-// that are.
+// that are. The percentage holds for the first one too: of three endpoints 10%
+// is none (Envoy without always_eject_one_host, which Istio does not set).
 func (s *state) mayEject(e *Endpoint, now int64) bool {
 	out, mine := 0, false
 	for _, m := range s.members {
@@ -144,7 +149,7 @@ func (s *state) mayEject(e *Endpoint, now int64) bool {
 			out++
 		}
 	}
-	return mine && (out == 0 || (out+1)*100 <= s.outlier.MaxEjectionPercent*len(s.members))
+	return mine && (out+1)*100 <= s.outlier.MaxEjectionPercent*len(s.members)
 }
 
 // refresh returns until when the endpoint is ejected, 0 if it is not (any
