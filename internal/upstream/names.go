@@ -34,8 +34,16 @@ func (n *name) resolvable() bool {
 
 // resolution is one round over a cluster's names.
 type resolution struct {
-	done chan struct{}
-	next int64 // when the next round is due
+	some func()        // there are addresses, or the round is over
+	any  chan struct{} // closed by some
+	done chan struct{} // closed when the round is over
+	next int64         // when the next one is due
+}
+
+func newResolution() *resolution {
+	r := &resolution{any: make(chan struct{}), done: make(chan struct{})}
+	r.some = sync.OnceFunc(func() { close(r.any) })
+	return r
 }
 
 // setNames takes over the names of a plan and returns the addresses that are
@@ -79,9 +87,10 @@ func (c *Cluster) addresses() []address {
 
 // startLookup resolves the names in the background. c.mu is held.
 func (c *Cluster) startLookup() {
-	r := &resolution{done: make(chan struct{})}
+	r := newResolution()
 	names := slices.Clone(c.names)
 	if !c.m.spawn(func() { c.resolve(r, names) }) {
+		r.some()
 		close(r.done)
 	}
 	r.next = c.m.now() + int64(c.m.options.ResolveEvery)
@@ -111,16 +120,35 @@ func (r *resolution) over() bool {
 // good addresses stay.
 func (c *Cluster) resolve(r *resolution, names []*name) {
 	defer close(r.done)
+	defer r.some()
 	ctx, cancel := context.WithTimeout(c.m.ctx, lookupTimeout)
 	defer cancel()
 	var all sync.WaitGroup
 	for _, n := range names {
 		if n.resolvable() {
-			all.Go(func() { c.resolveName(ctx, n) })
+			all.Go(func() {
+				if c.resolveName(ctx, n) {
+					r.some()
+				}
+			})
 		}
 	}
 	all.Wait()
+}
+
+// resolveName looks one name up; true when it has addresses.
+func (c *Cluster) resolveName(ctx context.Context, n *name) bool {
+	ips, err := c.m.options.Resolve(ctx, n.host)
+	if err == nil && len(ips) == 0 {
+		err = errors.New("no addresses")
+	}
 	c.mu.Lock()
+	n.err = err
+	if err != nil {
+		c.mu.Unlock()
+		return false
+	}
+	n.last = preferIPv4(ips)
 	var left []*Endpoint
 	if c.names != nil {
 		s := *c.state.Load()
@@ -130,18 +158,7 @@ func (c *Cluster) resolve(r *resolution, names []*name) {
 	for _, e := range left {
 		e.leave()
 	}
-}
-
-func (c *Cluster) resolveName(ctx context.Context, n *name) {
-	ips, err := c.m.options.Resolve(ctx, n.host)
-	if err == nil && len(ips) == 0 {
-		err = errors.New("no addresses")
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if n.err = err; err == nil {
-		n.last = preferIPv4(ips)
-	}
+	return true
 }
 
 // preferIPv4 returns the IPv4 addresses, or all when there are none, in a
@@ -162,7 +179,7 @@ func preferIPv4(ips []netip.Addr) []netip.Addr {
 	return slices.Compact(v4)
 }
 
-// resolveFirst waits for the resolution under way; the error says why there is
+// resolveFirst waits for an address from the resolution under way; the error says why there is
 // no address yet. When the last round has failed, another is tried at once, but
 // no more than one a second.
 func (c *Cluster) resolveFirst(ctx context.Context) error {
@@ -174,7 +191,7 @@ func (c *Cluster) resolveFirst(ctx context.Context) error {
 	}
 	c.mu.Unlock()
 	select {
-	case <-r.done:
+	case <-r.any:
 	case <-ctx.Done():
 		return c.unresolved(ctx.Err())
 	}
