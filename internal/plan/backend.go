@@ -64,9 +64,12 @@ func (p Protocol) String() string { return [...]string{"HTTP/1.1", "HTTP/2", "as
 
 // UpstreamTLS is how connections to a backend are encrypted.
 type UpstreamTLS struct {
-	// Name is what SNI asks for and what the certificate must be for; "" sends none.
+	// Name is what SNI asks for; "" sends none. The certificate must be for it
+	// unless there are Names.
 	Name string
-	// Names are further names that the certificate may be for (subjectAltNames).
+	// Names are what the certificate must be for instead, any of them: DNS names,
+	// addresses or URIs (subjectAltNames). With neither any name will do, which
+	// only Roots of one's own allow.
 	Names []string
 	// Roots verifies the certificate; nil with Verify means the system's roots.
 	Roots       *x509.CertPool

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
+	"github.com/doorward/doorward/internal/http1"
 	"github.com/doorward/doorward/internal/plan"
 )
 
@@ -25,6 +28,7 @@ type h2pool struct {
 	conns     []*h2conn       // that take requests; a new slice for every change
 	dialing   bool
 	waiting   []*h2waiter // for a stream, the first in front
+	seeking   int         // requests without a stream: those who wait or look again
 }
 
 // h2conn is an HTTP/2 connection. It ends when it is retired and unused.
@@ -36,6 +40,7 @@ type h2conn struct {
 	// Guarded by the endpoint's mu.
 	since   int64 // unused since then, if it is unused
 	served  int   // requests
+	active  int   // those whose response is not over
 	retired bool  // takes no more
 	closed  bool
 }
@@ -59,7 +64,41 @@ func (e *Endpoint) RoundTrip(req *http.Request) (*http.Response, error) {
 	if _, ok := req.Header["User-Agent"]; !ok {
 		req.Header["User-Agent"] = nil // or net/http names itself
 	}
-	return c.RoundTrip(req)
+	resp, err := c.RoundTrip(req)
+	if err != nil {
+		c.finish()
+		return nil, err
+	}
+	resp.Body = &h2body{ReadCloser: resp.Body, conn: c}
+	return resp, nil
+}
+
+// h2body counts its request out when it ends. net/http's own count is no help: it
+// holds on to canceled requests until the upstream answers a PING.
+type h2body struct {
+	io.ReadCloser
+	conn *h2conn
+	over atomic.Bool
+}
+
+func (b *h2body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.end()
+	}
+	return n, err
+}
+
+func (b *h2body) Close() error {
+	err := b.ReadCloser.Close()
+	b.end()
+	return err
+}
+
+func (b *h2body) end() {
+	if b.over.CompareAndSwap(false, true) {
+		b.conn.finish()
+	}
 }
 
 // Untouched tells whether RoundTrip failed before the upstream began to work on
@@ -106,6 +145,10 @@ func (e *Endpoint) stream(ctx context.Context) (*h2conn, error) {
 		return nil, ErrOverflow
 	}
 	defer cl.pending.leave()
+	e.mu.Lock()
+	e.h2.seeking++
+	e.mu.Unlock()
+	defer e.found()
 	for {
 		w := &h2waiter{make(chan error, 1)}
 		e.mu.Lock()
@@ -141,6 +184,13 @@ func (e *Endpoint) forget(w *h2waiter) {
 		e.h2.wake(1)
 	}
 	e.mu.Unlock()
+}
+
+// found ends the search for a stream.
+func (e *Endpoint) found() {
+	e.mu.Lock()
+	e.h2.seeking--
+	e.mu.Unlock()
 	e.endIfGone()
 }
 
@@ -171,6 +221,7 @@ func (c *h2conn) begin() bool {
 	if c.retired {
 		return false
 	}
+	c.active++
 	if c.served++; c.served > 1 {
 		e.reused.Add(1)
 	}
@@ -178,6 +229,26 @@ func (c *h2conn) begin() bool {
 		e.h2.retire(c)
 	}
 	return true
+}
+
+// finish counts a request out.
+func (c *h2conn) finish() {
+	e := c.endpoint
+	now := e.cluster.m.now()
+	e.mu.Lock()
+	c.active--
+	over := false
+	if c.active == 0 {
+		c.since = now
+		over = c.retired || e.abandoned()
+	}
+	if over {
+		e.h2.retire(c)
+	}
+	e.mu.Unlock()
+	if over {
+		c.Close()
+	}
 }
 
 // dialStream begins to make a connection, unless one is being made or no more
@@ -215,7 +286,7 @@ func (e *Endpoint) newTransport() *http.Transport {
 			return e.dial(ctx, 0, plan.HTTP2)
 		},
 		DisableCompression:     true,
-		MaxResponseHeaderBytes: int64(o.Limits.HeaderBytes),
+		MaxResponseHeaderBytes: int64(orDefault(o.Limits.HeaderBytes, http1.DefaultLimits().HeaderBytes)),
 		Protocols:              new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
 			MaxReceiveBufferPerStream:     streamBuffer,
@@ -269,8 +340,8 @@ func (e *Endpoint) opened2(c *h2conn, err error) {
 	e.endIfGone()
 }
 
-// changed looks at the connection when a stream has ended or come free, and
-// when it has broken.
+// changed looks at the connection when it has room for more requests, and when
+// it has broken.
 func (c *h2conn) changed() {
 	e := c.endpoint
 	broken := c.Err() != nil
@@ -286,27 +357,16 @@ func (c *h2conn) changed() {
 		}
 		return
 	}
-	unused := c.InFlight() == 0
-	if unused {
-		c.since = e.cluster.m.now()
-	}
 	if !c.retired {
 		e.h2.wake(c.Available())
 	}
-	over := unused && (c.retired || e.gone && len(e.h2.waiting) == 0)
-	if over {
-		e.h2.retire(c)
-	}
 	e.mu.Unlock()
-	if over {
-		c.Close()
-	}
 }
 
 // endWhenUnused ends a retired connection: now, or after its last request.
 func (c *h2conn) endWhenUnused() {
 	c.endpoint.mu.Lock()
-	unused := c.InFlight() == 0
+	unused := c.active == 0
 	c.endpoint.mu.Unlock()
 	if unused {
 		c.Close()
@@ -321,12 +381,14 @@ func (c *h2conn) tooOld(age time.Duration, now int64) bool {
 // Interrupt breaks off what is under way.
 func (c *h2conn) Interrupt() { c.Close() }
 
-// endIfGone ends connections that nobody uses or waits for, of an endpoint that
-// no plan names any more.
+// abandoned tells whether no plan names e any more and nobody looks for a stream.
+func (e *Endpoint) abandoned() bool { return e.gone && e.h2.seeking == 0 }
+
+// endIfGone ends the connections of an abandoned endpoint that nobody uses.
 func (e *Endpoint) endIfGone() {
 	e.mu.Lock()
 	var over []*h2conn
-	if e.gone && len(e.h2.waiting) == 0 {
+	if e.abandoned() {
 		over = e.h2.unused(func(*h2conn) bool { return true })
 	}
 	e.mu.Unlock()
@@ -357,7 +419,7 @@ func (p *h2pool) retireAll() []*h2conn {
 // is true.
 func (p *h2pool) unused(over func(*h2conn) bool) (list []*h2conn) {
 	for _, c := range p.conns {
-		if over(c) && c.InFlight() == 0 {
+		if over(c) && c.active == 0 {
 			list = append(list, c)
 		}
 	}

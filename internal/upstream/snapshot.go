@@ -69,7 +69,7 @@ func (e *Endpoint) stats(now int64) EndpointStats {
 	defer e.mu.Unlock()
 	s.Connections, s.Idle = int64(e.open+e.h2.open), int64(len(e.idle))
 	for _, c := range e.h2.conns {
-		if c.InFlight() == 0 {
+		if c.active == 0 {
 			s.Idle++
 		}
 	}
