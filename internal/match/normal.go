@@ -1,6 +1,9 @@
 package match
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // Form is how a hop normalises the path of a request before anything reads it.
 type Form uint8
@@ -23,13 +26,21 @@ const (
 )
 
 // Normalise sets Path and Query from Target. Under Istio's forms the target
-// itself becomes the normal form, as Envoy forwards it. It reports false where
+// itself becomes the normal form, as Envoy forwards it. Nothing after a "#" is
+// read: an Istio gateway drops it, NGINX passes it on. It reports false where
 // the real layer answers 400: a path that leaves the root (NGINX), an invalid
-// escape (NGINX), an escaped NUL.
+// escape (NGINX), an escaped NUL, a target that does not begin with "/".
 func (r *Request) Normalise(f Form) bool {
-	r.Path, r.Query, r.HasQuery = SplitTarget(r.Target)
+	target := r.Target
+	if i := strings.IndexByte(target, '#'); i >= 0 {
+		target = target[:i]
+		if f != FormNGINX {
+			r.Target = target
+		}
+	}
+	r.Path, r.Query, r.HasQuery = SplitTarget(target)
 	if r.Path == "" || r.Path[0] != '/' {
-		return r.Path == "*" // OPTIONS *; it has no path to match
+		return false
 	}
 	if f == FormNone || plain(r.Path) {
 		return true
@@ -50,7 +61,7 @@ func (r *Request) Normalise(f Form) bool {
 func plain(p string) bool {
 	for i := 0; i < len(p); i++ {
 		switch c := p[i]; {
-		case c == '%' || c == '\\' || c < 0x21 || c > 0x7e || c == '"' || c == '<' || c == '>' || c == '`' || c == '{' || c == '}':
+		case c == '%' || c == '\\' || mustEscape(c):
 			return false
 		case c == '/' && i+1 < len(p) && (p[i+1] == '/' || p[i+1] == '.'):
 			return false
@@ -73,40 +84,9 @@ func nginxPath(p string) (string, bool) {
 		}
 		decoded = append(decoded, c)
 	}
-	out := make([]byte, 0, len(decoded))
-	for i := 0; i < len(decoded); {
-		for i < len(decoded) && decoded[i] == '/' {
-			i++
-		}
-		end := i
-		for end < len(decoded) && decoded[end] != '/' {
-			end++
-		}
-		last := end == len(decoded)
-		switch seg := string(decoded[i:end]); seg {
-		case ".":
-			if last {
-				out = append(out, '/')
-			}
-		case "..":
-			cut := strings.LastIndexByte(string(out), '/')
-			if cut < 0 {
-				return "", false
-			}
-			out = out[:cut]
-			if last {
-				out = append(out, '/')
-			}
-		default:
-			out = append(out, '/')
-			out = append(out, seg...)
-		}
-		i = end
-	}
-	if len(out) == 0 {
-		out = append(out, '/')
-	}
-	return string(out), true
+	merged := mergeSlashes(decoded)
+	out, ok := resolveDots(merged)
+	return string(out), ok
 }
 
 // envoyPath is the path canonicalisation of an Istio gateway.
@@ -132,56 +112,55 @@ func envoyPath(p string, f Form) (string, bool) {
 			default:
 				b = append(b, c)
 			}
-		case c <= 0x20 || c > 0x7e || c == '"' || c == '<' || c == '>' || c == '`' || c == '{' || c == '}':
+		case mustEscape(c):
 			b = append(b, '%', upperHex[c>>4], upperHex[c&15])
 		default:
 			b = append(b, c)
 		}
 	}
-	out := resolveDots(b)
+	out, _ := resolveDots(b)
 	if f >= FormMergeSlashes {
 		out = mergeSlashes(out)
 	}
 	return string(out), true
 }
 
-// resolveDots resolves "." and ".." segments; ".." at the root stays there.
-// Empty segments are segments: /a//../b is /a/b.
-func resolveDots(p []byte) []byte {
-	out := make([]byte, 0, len(p))
-	for i := 0; i < len(p); {
-		end := i + 1
-		for end < len(p) && p[end] != '/' {
-			end++
+// resolveDots resolves "." and ".." segments; ".." at the root stays there and
+// makes ok false. Empty segments are segments: /a//../b is /a/b.
+func resolveDots(p []byte) (out []byte, ok bool) {
+	out, ok = make([]byte, 0, len(p)), true
+	for len(p) > 0 {
+		end := bytes.IndexByte(p[1:], '/') + 1
+		if end == 0 {
+			end = len(p)
 		}
-		last := end == len(p)
-		switch seg := string(p[i+1 : end]); seg {
-		case ".":
-			if last {
-				out = append(out, '/')
-			}
-		case "..":
-			if cut := strings.LastIndexByte(string(out), '/'); cut >= 0 {
-				out = out[:cut]
-			}
-			if last {
-				out = append(out, '/')
-			}
+		seg := p[:end]
+		p = p[end:]
+		switch string(seg) {
+		case "/.":
+		case "/..":
+			cut := bytes.LastIndexByte(out, '/')
+			ok = ok && cut >= 0
+			out = out[:max(cut, 0)]
 		default:
-			out = append(out, p[i:end]...)
+			out = append(out, seg...)
+			continue
 		}
-		i = end
+		if len(p) == 0 {
+			out = append(out, '/')
+		}
 	}
 	if len(out) == 0 {
 		out = append(out, '/')
 	}
-	return out
+	return out, ok
 }
 
+// mergeSlashes makes one slash of many, in place.
 func mergeSlashes(p []byte) []byte {
 	out := p[:0]
-	for i, c := range p {
-		if c == '/' && i > 0 && p[i-1] == '/' {
+	for _, c := range p {
+		if c == '/' && len(out) > 0 && out[len(out)-1] == '/' {
 			continue
 		}
 		out = append(out, c)
@@ -196,6 +175,20 @@ func decodeSlashes(p string) string {
 	return strings.NewReplacer("%2F", "/", "%2f", "/", "%5C", "/", "%5c", "/").Replace(p)
 }
 
+// mustEscape tells what Envoy's canonicaliser never leaves bare in a path.
+func mustEscape(c byte) bool {
+	if c <= 0x20 || c > 0x7e {
+		return true
+	}
+	switch c {
+	case '"', '<', '>', '^', '`', '{', '|', '}':
+		return true
+	}
+	return false
+}
+
+// unreserved tells what it never leaves escaped. A "." that is escaped is bare
+// too (RFC 3986 section 2.3 has the same set).
 func unreserved(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.' || c == '~'
 }

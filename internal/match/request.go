@@ -17,8 +17,10 @@ import (
 // Request is a request as one hop sees it.
 type Request struct {
 	// Peer is the address of the TCP peer of this hop: the client at the first
-	// hop, the previous layer at the next ones.
-	Peer netip.Addr
+	// hop, the previous layer at the next ones. PeerText is how it is written;
+	// who serves many requests of one peer sets it once, "" has it made.
+	Peer     netip.Addr
+	PeerText string
 	// Secure tells whether the connection of this hop is TLS, SNI the server
 	// name that its handshake asked for, in lower case.
 	Secure bool
@@ -48,23 +50,39 @@ type Request struct {
 	HasQuery bool
 }
 
-// Name returns the host name for choosing a virtual host: Host without port
-// and one trailing dot, in lower case. It allocates only if letters must change.
+// Client returns PeerText, and makes it first where nobody has.
+func (r *Request) Client() string {
+	if r.PeerText == "" {
+		r.PeerText = r.Peer.String()
+	}
+	return r.PeerText
+}
+
+// Name returns the host name for choosing a virtual host: Host without port, in
+// lower case. It allocates only if letters must change.
 func (r *Request) Name() string { return HostName(r.Host) }
 
-// HostName strips the port and one trailing dot from a Host header and lowers
-// its letters. An IPv6 literal keeps its brackets.
+// HostName strips the port from a Host header and lowers its letters. An IPv6
+// literal keeps its brackets, and a name its trailing dot, which makes it
+// another name to Envoy.
 func HostName(host string) string {
-	if i := strings.LastIndexByte(host, ':'); i >= 0 && strings.IndexByte(host[i:], ']') < 0 {
-		host = host[:i]
-	}
-	host = strings.TrimSuffix(host, ".")
+	host, _ = SplitPort(host)
 	for i := 0; i < len(host); i++ {
 		if c := host[i]; 'A' <= c && c <= 'Z' {
 			return strings.ToLower(host)
 		}
 	}
 	return host
+}
+
+// SplitPort cuts the port off a Host header: "a:80" is "a" and ":80". An IPv6
+// literal keeps its brackets.
+func SplitPort(host string) (name, port string) {
+	i := strings.LastIndexByte(host, ':')
+	if i < 0 || strings.IndexByte(host[i:], ']') >= 0 {
+		return host, ""
+	}
+	return host[:i], host[i:]
 }
 
 // SplitTarget cuts a target in origin form at its first "?".

@@ -2,6 +2,7 @@ package match
 
 import (
 	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 )
@@ -27,17 +28,49 @@ const (
 type Text struct {
 	Op         Op
 	Value      string
-	IgnoreCase bool // for Exact, Prefix and Suffix
-	re         *regexp.Regexp
+	IgnoreCase bool // for Exact, Prefix and Suffix: ASCII letters only, as in Envoy
+	re         *regex
+}
+
+// regex is a compiled expression and what is known of its matches (Text.Lead).
+type regex struct {
+	*regexp.Regexp
+	lead string
+	fold bool
 }
 
 // NewRegex compiles expr (RE2) into a condition on the whole value.
 func NewRegex(expr string) (Text, error) {
+	// By itself first: "a)|(b" is well formed only between brackets.
+	if _, err := syntax.Parse(expr, syntax.Perl); err != nil {
+		return Text{}, err
+	}
 	re, err := regexp.Compile("^(?s:" + expr + ")$")
 	if err != nil {
 		return Text{}, err
 	}
-	return Text{Op: Regex, Value: expr, re: re}, nil
+	x := &regex{Regexp: re}
+	// What follows matches more than expr does, so its prefix holds for expr too.
+	rest, fold := strings.CutPrefix(expr, "(?i)")
+	if free, err := regexp.Compile(strings.TrimPrefix(rest, "^")); err == nil {
+		x.lead, _ = free.LiteralPrefix()
+		x.fold = fold
+	}
+	return Text{Op: Regex, Value: expr, re: x}, nil
+}
+
+// Lead returns the text with which every value begins that fulfils t, "" where
+// nothing is known of it. fold says that ASCII letters may differ in case.
+// It does not hold for values with bytes over 0x7f when fold is set, as regexes
+// fold more than ASCII.
+func (t *Text) Lead() (lead string, fold bool) {
+	switch t.Op {
+	case Exact, Prefix:
+		return t.Value, t.IgnoreCase
+	case Regex:
+		return t.re.lead, t.re.fold
+	}
+	return "", false
 }
 
 // Match tells whether v, which is present or absent, fulfils t. An absent value
@@ -53,23 +86,45 @@ func (t *Text) matchText(v string) bool {
 	switch t.Op {
 	case Exact:
 		if t.IgnoreCase {
-			return strings.EqualFold(v, t.Value)
+			return equalFold(v, t.Value)
 		}
 		return v == t.Value
 	case Prefix:
 		if t.IgnoreCase {
-			return len(v) >= len(t.Value) && strings.EqualFold(v[:len(t.Value)], t.Value)
+			return len(v) >= len(t.Value) && equalFold(v[:len(t.Value)], t.Value)
 		}
 		return strings.HasPrefix(v, t.Value)
 	case Suffix:
 		if t.IgnoreCase {
-			return len(v) >= len(t.Value) && strings.EqualFold(v[len(v)-len(t.Value):], t.Value)
+			return len(v) >= len(t.Value) && equalFold(v[len(v)-len(t.Value):], t.Value)
 		}
 		return strings.HasSuffix(v, t.Value)
 	case Regex:
 		return t.re.MatchString(v)
 	}
 	return true
+}
+
+// equalFold compares without regard to the case of ASCII letters. Not so
+// strings.EqualFold, to which the Kelvin sign is a "k".
+func equalFold(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := 0; i < len(a); i++ {
+		if Lower(a[i]) != Lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// Lower returns an ASCII letter in lower case, any other byte as it is.
+func Lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
 }
 
 // Equal tells whether two conditions are the same as data.

@@ -49,7 +49,7 @@ func (l *Listener) enterEnvoy(w *walk) bool {
 		}
 		keepProto = said
 	}
-	peer := r.Peer.String()
+	peer := r.Client()
 	if had {
 		r.Header.Set("x-forwarded-for", forwarded+","+peer)
 	} else {

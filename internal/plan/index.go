@@ -25,16 +25,28 @@ func (x *hostIndex) build(hosts []*Host, d Dialect) {
 	for _, h := range hosts {
 		switch {
 		case h.Name == "*":
-			x.any = h
+			if x.any == nil {
+				x.any = h
+			}
 		case strings.HasPrefix(h.Name, "*."):
-			x.wildcard[h.Name[1:]] = h
+			keepFirst(x.wildcard, h.Name[1:], h)
 		default:
-			x.exact[h.Name] = h
+			keepFirst(x.exact, h.Name, h)
 		}
 	}
 }
 
+func keepFirst(m map[string]*Host, key string, h *Host) {
+	if m[key] == nil {
+		m[key] = h
+	}
+}
+
+// find returns the host for a name in lower case, without port, or nil.
 func (x *hostIndex) find(name string) *Host {
+	if x.oneLabel {
+		name = strings.TrimSuffix(name, ".")
+	}
 	if h := x.exact[name]; h != nil {
 		return h
 	}
@@ -43,7 +55,7 @@ func (x *hostIndex) find(name string) *Host {
 			if name[i] != '.' {
 				continue
 			}
-			if h := x.wildcard[name[i:]]; h != nil {
+			if h := x.wildcard[name[i:]]; h != nil && (!x.oneLabel || isLabel(name[:i])) {
 				return h
 			}
 			if x.oneLabel {
@@ -54,14 +66,25 @@ func (x *hostIndex) find(name string) *Host {
 	return x.any
 }
 
+// isLabel tells what a wildcard of ingress-nginx covers: [\w-]+.
+func isLabel(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := match.Lower(s[i])
+		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '_' || c == '-') {
+			return false
+		}
+	}
+	return s != ""
+}
+
 // routeIndex finds the first route of a host that takes a request, without
-// looking at routes of other paths. It must agree with the plain scan; a fuzz
-// test holds it to that.
+// looking at routes of other paths. A route hangs in a tree by what its path
+// condition says of the beginning of the path; those of which nothing is known
+// hang at the root. It must agree with the plain scan; a fuzz test holds it to
+// that.
 type routeIndex struct {
-	exact map[string][]int32 // by path, numbers of routes in order
-	// prefixes by their bytes, sorted; prefix[i] holds routes[i].
-	root *prefixNode
-	rest []int32 // routes whose path condition is neither
+	root *prefixNode // nil: scan
+	fold *prefixNode // of conditions that ignore letter case, in lower case
 }
 
 // prefixNode is a node of a radix tree over prefixes.
@@ -78,21 +101,25 @@ func (x *routeIndex) build(routes []*Route) {
 	if len(routes) <= scanBelow {
 		return
 	}
-	x.exact, x.root = map[string][]int32{}, &prefixNode{}
+	x.root = &prefixNode{}
 	for i, r := range routes {
-		switch p := r.Rule.Path; {
-		case p.Op == match.Exact && !p.IgnoreCase:
-			x.exact[p.Value] = append(x.exact[p.Value], int32(i))
-		case p.Op == match.Prefix && !p.IgnoreCase:
-			x.root.insert(p.Value, int32(i))
-		default:
-			x.rest = append(x.rest, int32(i))
+		lead, fold := r.Rule.Path.Lead()
+		if !fold || !isASCII(lead) {
+			if fold {
+				lead = ""
+			}
+			x.root.insert(lead, int32(i))
+			continue
 		}
+		if x.fold == nil {
+			x.fold = &prefixNode{}
+		}
+		x.fold.insert(strings.ToLower(lead), int32(i))
 	}
 }
 
 func (x *routeIndex) find(routes []*Route, req *match.Request) *Route {
-	if x.root == nil {
+	if x.root == nil || x.fold != nil && !isASCII(req.Path) {
 		for _, r := range routes {
 			if r.Rule.Match(req) {
 				return r
@@ -100,33 +127,41 @@ func (x *routeIndex) find(routes []*Route, req *match.Request) *Route {
 		}
 		return nil
 	}
-	best := int32(len(routes))
-	best = first(x.exact[req.Path], routes, req, best, false)
-	n, path := x.root, req.Path
-	for n != nil {
-		best = first(n.routes, routes, req, best, false)
-		n, path = n.child(path)
+	best := x.root.first(req.Path, routes, req, len(routes))
+	if x.fold != nil {
+		best = x.fold.first(strings.ToLower(req.Path), routes, req, best)
 	}
-	best = first(x.rest, routes, req, best, true)
-	if int(best) == len(routes) {
+	if best == len(routes) {
 		return nil
 	}
 	return routes[best]
 }
 
-// first returns the first of the numbered routes that takes req, or best if
-// none before best does.
-func first(numbers []int32, routes []*Route, req *match.Request, best int32, path bool) int32 {
-	for _, i := range numbers {
-		if i >= best {
-			return best
+// first returns the number of the first route along path that takes req, or
+// best if none before best does.
+func (n *prefixNode) first(path string, routes []*Route, req *match.Request, best int) int {
+	for n != nil {
+		for _, i := range n.routes {
+			if int(i) >= best {
+				break
+			}
+			if routes[i].Rule.Match(req) {
+				best = int(i)
+				break
+			}
 		}
-		rule := &routes[i].Rule
-		if path && rule.Match(req) || !path && rule.MatchRest(req) {
-			return i
-		}
+		n, path = n.child(path)
 	}
 	return best
+}
+
+func isASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 func (n *prefixNode) insert(prefix string, route int32) {

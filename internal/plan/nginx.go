@@ -208,13 +208,13 @@ func (l *Listener) sendNGINX(w *walk) {
 		h.Set("x-request-id", hex.EncodeToString(b[:]))
 	}
 	scheme, port, host := e.believed(r)
-	client := r.Peer.String()
+	client := r.Client()
 	if len(e.Trusted) > 0 {
 		client = e.client(r).String()
 	}
 	forwarded := client
 	if e.TrustForwarded && e.FullForwardedFor {
-		forwarded = r.Peer.String()
+		forwarded = r.Client()
 		if v, ok := h.Joined("x-forwarded-for", ", "); ok && v != "" {
 			forwarded = v + ", " + forwarded
 		}

@@ -53,7 +53,9 @@ func (w *walk) through(l *Listener) *Listener {
 	w.hop = &w.out.hops[w.out.n]
 	w.out.n++
 	*w.hop = Hop{Listener: l, Secure: w.req.Secure, target: w.req.Target}
-	w.note("hop", l.Dialect.String()+" "+l.Key, true, "")
+	if w.tr != nil {
+		w.note("hop", l.Dialect.String()+" "+l.Key, true, "")
+	}
 	chain := l.chain(w.req.Secure, w.req.SNI)
 	if chain == nil || chain.Closed {
 		w.reply(Reply{Status: l.unreachableStatus(), Reason: "no server of " + l.Key + " takes this connection"})
@@ -68,7 +70,7 @@ func (w *walk) through(l *Listener) *Listener {
 	}
 	host := chain.hosts.find(w.req.Name())
 	if host == nil {
-		w.note("host", w.req.Name(), false, "no host of "+l.Key+" fits")
+		w.note("host", w.req.Name(), false, "no host of the listener fits")
 		w.reply(Reply{Status: 404, Reason: "no host of " + l.Key + " fits " + w.req.Name()})
 		return nil
 	}
@@ -104,14 +106,23 @@ func (w *walk) route(h *Host) *Route {
 func (w *walk) take(r *Route) *Listener {
 	for _, g := range r.Guards {
 		stop := g.check(w)
-		w.note("guard", g.String(), !stop, "")
+		if w.tr != nil {
+			w.note("guard", g.String(), !stop, "")
+		}
 		if stop {
 			return nil
 		}
 	}
 	for _, f := range r.Filters {
-		if f.apply(w) {
-			w.note("filter", f.String(), true, "it answers")
+		stop := f.apply(w)
+		if w.tr != nil {
+			why := ""
+			if stop {
+				why = "it answers"
+			}
+			w.note("filter", f.String(), true, why)
+		}
+		if stop {
 			return nil
 		}
 	}
@@ -149,6 +160,8 @@ func (w *walk) forward(r *Route, f *Forward) *Listener {
 	if b.Hash != nil && b.Next == nil {
 		w.out.HashKey, w.out.Hashed, w.out.cookie = b.Hash.Of(w.req, w.world)
 	}
+	// What the layer writes by itself comes first: a manifest may edit it.
+	w.hop.Listener.send(w, f)
 	w.editHeaders(r, d)
 	if host := f.Host; host != "" {
 		w.req.Host = host
@@ -156,13 +169,12 @@ func (w *walk) forward(r *Route, f *Forward) *Listener {
 		w.req.Host = d.Host
 	}
 	w.rewrite(f.Rewrite)
-	w.hop.Listener.send(w, f)
 	if b.Next != nil {
 		w.cross(b)
 		return b.Next
 	}
 	w.out.Kind, w.out.Backend = ToForward, b
-	w.out.Reason = "forwarded to " + b.Key
+	w.out.Reason = "forwarded"
 	return nil
 }
 
@@ -186,13 +198,15 @@ func (w *walk) rewrite(rw *Rewrite) {
 	if path == "" {
 		return // Envoy forwards no empty path, and leaves it as it is
 	}
-	if w.hop.Listener.Dialect == Envoy {
+	if w.hop.Listener.Dialect == Envoy { // also where the path stays as it is
 		w.req.Header.Set("x-envoy-original-path", w.req.Target)
 	}
 	if path == w.req.Path {
 		return
 	}
-	w.note("rewrite", w.req.Path+" to "+path, true, "")
+	if w.tr != nil {
+		w.note("rewrite", w.req.Path+" to "+path, true, "")
+	}
 	w.req.SetPath(path)
 }
 
@@ -200,9 +214,11 @@ func (w *walk) rewrite(rw *Rewrite) {
 // this process.
 var layerPeer = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
+const layerPeerText = "127.0.0.1"
+
 // cross makes the request what the next layer would receive on its socket.
 func (w *walk) cross(b *Backend) {
-	w.req.Peer = layerPeer
+	w.req.Peer, w.req.PeerText = layerPeer, layerPeerText
 	w.req.Secure, w.req.SNI = b.TLS != nil, ""
 	if b.TLS != nil {
 		w.req.SNI = b.TLS.Name
