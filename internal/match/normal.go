@@ -29,7 +29,7 @@ const (
 // itself becomes the normal form, as Envoy forwards it. Nothing after a "#" is
 // read: an Istio gateway drops it, NGINX passes it on. It reports false where
 // the real layer answers 400: a path that leaves the root (NGINX), an invalid
-// escape (NGINX), an escaped NUL, a target that does not begin with "/".
+// escape (NGINX), a NUL, a target that does not begin with "/".
 func (r *Request) Normalise(f Form) bool {
 	target := r.Target
 	if i := strings.IndexByte(target, '#'); i >= 0 {
@@ -112,6 +112,8 @@ func envoyPath(p string, f Form) (string, bool) {
 			default:
 				b = append(b, c)
 			}
+		case c == 0:
+			return "", false
 		case mustEscape(c):
 			b = append(b, '%', upperHex[c>>4], upperHex[c&15])
 		default:
