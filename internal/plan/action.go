@@ -94,7 +94,7 @@ type Rewrite struct {
 	Prefix string
 	Whole  bool
 	With   string
-	// Regex, if set, replaces every hit in the path by With, where \1 is a group.
+	// Regex, if set, replaces every hit in the path by With, where ${1} is a group.
 	Regex *regexp.Regexp
 }
 
@@ -160,6 +160,9 @@ func (d *Redirect) location(r *match.Request) string {
 	case d.Path != "":
 		path = d.Path
 	}
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
 	if r.HasQuery && !strings.Contains(path, "?") {
 		path += "?" + r.Query
 	}
@@ -169,16 +172,9 @@ func (d *Redirect) location(r *match.Request) string {
 // redirectHost is the request's host, without its port when another port is
 // set or when the scheme changes and the port was the old scheme's default.
 func redirectHost(r *match.Request, scheme, port string) string {
-	i := strings.LastIndexByte(r.Host, ':')
-	if i < 0 || strings.IndexByte(r.Host[i:], ']') >= 0 {
-		return r.Host
-	}
-	old := r.Host[i+1:]
-	switch {
-	case port != "",
-		r.Scheme == "http" && scheme == "https" && old == "80",
-		r.Scheme == "https" && scheme == "http" && old == "443":
-		return r.Host[:i]
+	name, old := match.SplitPort(r.Host)
+	if port != "" || scheme != r.Scheme && (r.Scheme == "http" && old == ":80" || r.Scheme == "https" && old == ":443") {
+		return name
 	}
 	return r.Host
 }

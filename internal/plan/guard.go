@@ -3,6 +3,8 @@ package plan
 import (
 	"strconv"
 	"strings"
+
+	"github.com/doorward/doorward/internal/match"
 )
 
 // Guard may refuse a request before it is routed on. The set is closed.
@@ -52,9 +54,7 @@ func (g *HTTPSRedirect) check(w *walk) bool {
 	if !g.KeepSlash {
 		target = strings.TrimSuffix(target, "/")
 	}
-	if i := strings.LastIndexByte(host, ':'); i >= 0 && strings.IndexByte(host[i:], ']') < 0 {
-		host = host[:i]
-	}
+	host, _ = match.SplitPort(host)
 	w.redirect(g.Code, "https://"+host+target, "plain HTTP is sent to https: "+g.Why)
 	return true
 }
