@@ -46,7 +46,7 @@ type annotationRow struct {
 // annotationRows is the one table of annotations.
 func annotationRows() []annotationRow {
 	return []annotationRow{
-		{carried, "ssl-redirect force-ssl-redirect preserve-trailing-slash backend-protocol proxy-body-size", ""},
+		{carried, "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects backend-protocol proxy-body-size", ""},
 		{carried, "proxy-connect-timeout proxy-send-timeout proxy-read-timeout", ""},
 
 		{accepted, "proxy-buffer-size proxy-buffers-number proxy-busy-buffers-size proxy-max-temp-file-size client-body-buffer-size", ""},
@@ -54,7 +54,7 @@ func annotationRows() []annotationRow {
 
 		{ignored, "app-root server-alias default-backend upstream-vhost x-forwarded-prefix", ""},
 		{ignored, "service-upstream proxy-http-version load-balance ssl-passthrough", ""},
-		{ignored, "from-to-www-redirect relative-redirects use-port-in-redirects", "false"},
+		{ignored, "from-to-www-redirect relative-redirects", "false"},
 		{ignored, "permanent-redirect-code temporal-redirect-code", ""},
 		{ignored, "proxy-redirect-from proxy-redirect-to proxy-cookie-domain proxy-cookie-path proxy-buffering", "off"},
 		{ignored, "proxy-ssl-verify-depth", ""},
@@ -114,7 +114,7 @@ func newAnnotations() annotations {
 // settings are what the annotations of an Ingress ask for, over the defaults
 // of the controller's ConfigMap.
 type settings struct {
-	sslRedirect, forceSSLRedirect, keepSlash bool
+	sslRedirect, forceSSLRedirect, keepSlash, portInRedirects bool
 
 	bodySize            int64 // bytes; -1 is no limit
 	connect, send, read time.Duration
@@ -215,6 +215,8 @@ func (r *annotationReader) carry(name, value string) {
 		ok = truth(value, &r.forceSSLRedirect)
 	case "preserve-trailing-slash":
 		ok = truth(value, &r.keepSlash)
+	case "use-port-in-redirects":
+		ok = truth(value, &r.portInRedirects)
 	case "proxy-body-size":
 		ok = size(value, &r.bodySize)
 	case "proxy-connect-timeout":

@@ -26,6 +26,9 @@ import (
 type Options struct {
 	// IngressClasses are served without an IngressClass object.
 	IngressClasses []string
+	// HTTPSPort is the port of the edge's TLS listener, for use-port-in-redirects;
+	// 0 is 443.
+	HTTPSPort int
 	// Endpoints are local processes attached to Services.
 	Endpoints []Attached
 	// DefaultCertificate is what the edge shows where no Secret fits. Nil

@@ -191,6 +191,8 @@ func (r *configReader) carry(key, value string) (known, ok bool) {
 		ok = truth(value, &r.forceSSLRedirect)
 	case "preserve-trailing-slash":
 		ok = truth(value, &r.keepSlash)
+	case "use-port-in-redirects":
+		ok = truth(value, &r.portInRedirects)
 	case "proxy-body-size":
 		ok = size(value, &r.bodySize)
 	case "proxy-connect-timeout":

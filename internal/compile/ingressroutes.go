@@ -157,7 +157,11 @@ func (e *edge) httpsRedirect(h *edgeHost, p edgePath, s *settings) *plan.HTTPSRe
 	default:
 		return nil
 	}
-	return &plan.HTTPSRedirect{Code: e.config.redirectCode, KeepSlash: s.keepSlash, Why: why}
+	g := &plan.HTTPSRedirect{Code: e.config.redirectCode, KeepSlash: s.keepSlash, Why: why}
+	if s.portInRedirects {
+		g.Port = cmp.Or(e.c.opts.HTTPSPort, 443)
+	}
+	return g
 }
 
 // forward makes the route forward to its Service.

@@ -41,8 +41,10 @@ type HTTPSRedirect struct {
 	Code int // 308
 	// KeepSlash keeps the last "/" of the target (preserve-trailing-slash).
 	KeepSlash bool
-	Origin    Origin
-	Why       string // "host has a certificate" or "force-ssl-redirect"
+	// Port is told in the Location; 0 is not (use-port-in-redirects).
+	Port   int
+	Origin Origin
+	Why    string // "host has a certificate" or "force-ssl-redirect"
 }
 
 func (g *HTTPSRedirect) check(w *walk) bool {
@@ -55,6 +57,9 @@ func (g *HTTPSRedirect) check(w *walk) bool {
 		target = strings.TrimSuffix(target, "/")
 	}
 	host, _ = match.SplitPort(host)
+	if g.Port != 0 {
+		host += ":" + strconv.Itoa(g.Port)
+	}
 	w.redirect(g.Code, "https://"+host+target, "plain HTTP is sent to https: "+g.Why)
 	return true
 }
