@@ -93,7 +93,7 @@ func (b *routeBuilder) to(d *networkingv1alpha3.HTTPRouteDestination, i int) pla
 	if d.Weight < 0 {
 		b.refuse(b.c.routeField(i)+".weight", "the weight is negative", "write a weight from 0 on")
 	}
-	t.Backend = b.c.destination(d.Destination, r.owner.namespace(), b.at.port, origin)
+	t.Backend = b.c.destination(d.Destination, r.owner.namespace(), b.at, origin, ".destination")
 	t.Host = b.authority(d.Headers)
 	if len(r.Route) > 1 {
 		// A lone destination's edits are part of the route's.

@@ -51,13 +51,16 @@ type Attached struct {
 // Compile makes the plan of a set of objects, and says what is wrong with them.
 func Compile(set *object.Set, opts Options) (*plan.Plan, problem.List) {
 	c := &compiler{set: set, opts: opts, services: map[name]*service{}, listeners: map[string]*plan.Listener{},
-		backends: map[string]*plan.Backend{}, regexes: map[string]match.Text{}}
+		backends: map[string]*plan.Backend{}, found: map[destinationKey]found{}, targets: map[viewed]*target{}, regexes: map[string]match.Text{}}
 	c.readMesh()
 	c.readServices()
+	c.readServiceEntries()
+	c.readDestinationRules()
 	c.readGateways()
 	c.readVirtualServices()
 	c.readPolicies()
 	c.readIngresses()
+	c.lintDestinationRules()
 	b := &plan.Builder{}
 	for _, l := range c.listeners {
 		b.Add(l)
@@ -78,7 +81,11 @@ type compiler struct {
 	workloads []*gatewayWorkload
 	byGateway map[string][]*virtualService // by Gateway, in Istio's order
 	delegates map[name]*virtualService
-	bound     map[built]bool           // the Gateway serves a host of the VirtualService, or it is told why not
+	bound     map[built]bool             // the Gateway serves a host of the VirtualService, or it is told why not
+	entries   map[string][]*serviceEntry // by host
+	drs       ruleIndexes                // of DestinationRules
+	targets   map[viewed]*target
+	found     map[destinationKey]found
 	backends  map[string]*plan.Backend // by key
 	regexes   map[string]match.Text
 	// Field paths that are the same in many objects: spec.http[1], .match[0], .route[0].

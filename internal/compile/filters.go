@@ -29,14 +29,14 @@ func (b *routeBuilder) buildFilters() {
 		b.filters = append(b.filters, &plan.HeaderRoute{Headers: *h})
 	}
 	if r.Mirror != nil {
-		b.mirror(r.Mirror, mirrorShare(r.HTTPRoute), ".mirror")
+		b.mirror(r.Mirror, mirrorShare(r.HTTPRoute), ".mirror", "")
 	}
 	for i, m := range r.Mirrors {
 		percent := 100.0
 		if m.GetPercentage() != nil {
 			percent = m.Percentage.Value
 		}
-		b.mirror(m.GetDestination(), share(percent), ".mirrors["+strconv.Itoa(i)+"]")
+		b.mirror(m.GetDestination(), share(percent), ".mirrors["+strconv.Itoa(i)+"]", ".destination")
 	}
 }
 
@@ -53,12 +53,12 @@ func mirrorShare(r *networkingv1alpha3.HTTPRoute) float64 {
 }
 
 // mirror adds a mirror; one that does not exist is harmless.
-func (b *routeBuilder) mirror(d *networkingv1alpha3.Destination, part float64, field string) {
+func (b *routeBuilder) mirror(d *networkingv1alpha3.Destination, part float64, field, destination string) {
 	if d.GetHost() == "" || part <= 0 {
 		return
 	}
 	origin := plan.Origin{Ref: b.rule.owner.item.Ref, Origin: b.rule.owner.item.Origin, Field: b.rule.field + field}
-	if backend := b.c.destination(d, b.rule.mirrors.namespace(), b.at.port, origin); backend.Missing == "" {
+	if backend := b.c.destination(d, b.rule.mirrors.namespace(), b.at, origin, destination); backend.Missing == "" {
 		b.filters = append(b.filters, &plan.Mirror{Backend: backend, Share: part, Origin: origin})
 	}
 }

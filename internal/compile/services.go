@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/doorward/doorward/internal/object"
-	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
 )
 
@@ -97,21 +96,6 @@ func (s *service) portsText() string {
 		return "no port"
 	}
 	return strings.Join(parts, ", ")
-}
-
-// protocolOf tells what a Service port speaks: appProtocol decides, else the
-// port's name up to its first hyphen (Istio, protocol selection). What is not
-// HTTP/2 is HTTP/1.1.
-func protocolOf(p *corev1.ServicePort) plan.Protocol {
-	word, _, _ := strings.Cut(p.Name, "-")
-	if p.AppProtocol != nil {
-		word = *p.AppProtocol
-	}
-	switch strings.ToLower(word) {
-	case "http2", "grpc", "grpc-web", "kubernetes.io/h2c":
-		return plan.HTTP2
-	}
-	return plan.HTTP1
 }
 
 // problem reports a mistake of the user's.
