@@ -51,7 +51,7 @@ type Attached struct {
 // Compile makes the plan of a set of objects, and says what is wrong with them.
 func Compile(set *object.Set, opts Options) (*plan.Plan, problem.List) {
 	c := &compiler{set: set, opts: opts, services: map[name]*service{}, listeners: map[string]*plan.Listener{},
-		backends: map[string]*plan.Backend{}, found: map[destinationKey]found{}, targets: map[viewed]*target{}, regexes: map[string]match.Text{}}
+		backends: map[string]*plan.Backend{}, found: map[destinationKey]found{}, hostServices: map[viewed]*hostService{}, regexes: map[string]match.Text{}}
 	c.readMesh()
 	c.readServices()
 	c.readServiceEntries()
@@ -71,23 +71,23 @@ func Compile(set *object.Set, opts Options) (*plan.Plan, problem.List) {
 
 // compiler is the state of one Compile.
 type compiler struct {
-	set       *object.Set
-	opts      Options
-	problems  problem.List
-	mesh      mesh
-	services  map[name]*service
-	listeners map[string]*plan.Listener // by key
-	gateways  map[string]*gateway       // by NAMESPACE/NAME
-	workloads []*gatewayWorkload
-	byGateway map[string][]*virtualService // by Gateway, in Istio's order
-	delegates map[name]*virtualService
-	bound     map[built]bool             // the Gateway serves a host of the VirtualService, or it is told why not
-	entries   map[string][]*serviceEntry // by host
-	drs       ruleIndexes                // of DestinationRules
-	targets   map[viewed]*target
-	found     map[destinationKey]found
-	backends  map[string]*plan.Backend // by key
-	regexes   map[string]match.Text
+	set          *object.Set
+	opts         Options
+	problems     problem.List
+	mesh         mesh
+	services     map[name]*service
+	listeners    map[string]*plan.Listener // by key
+	gateways     map[string]*gateway       // by NAMESPACE/NAME
+	workloads    []*gatewayWorkload
+	byGateway    map[string][]*virtualService // by Gateway, in Istio's order
+	delegates    map[name]*virtualService
+	bound        map[built]bool             // the Gateway serves a host of the VirtualService, or it is told why not
+	entries      map[string][]*serviceEntry // by host
+	drs          ruleIndexes                // of DestinationRules
+	hostServices map[viewed]*hostService
+	found        map[destinationKey]found
+	backends     map[string]*plan.Backend // by key
+	regexes      map[string]match.Text
 	// Field paths that are the same in many objects: spec.http[1], .match[0], .route[0].
 	fields, matchFields, routeFields []string
 

@@ -164,17 +164,17 @@ func (x *ruleIndex) find(host string) []*mergedRule {
 // one of its own namespace, else one of the target's, else one of the root
 // namespace (Istio, PushContext.destinationRule). A rule in the namespace of the
 // VirtualService does not count for that.
-func (c *compiler) findRule(t *target, viewer string) *mergedRule {
+func (c *compiler) findRule(h *hostService, viewer string) *mergedRule {
 	own := &c.drs.rootPrivate
 	if viewer != c.mesh.rootNamespace {
 		own = c.drs.local[viewer]
 	}
-	if rs := own.find(t.host); len(rs) > 0 {
+	if rs := own.find(h.host); len(rs) > 0 {
 		return rs[len(rs)-1]
 	}
-	for _, ns := range [...]string{t.namespace, c.mesh.rootNamespace} {
+	for _, ns := range [...]string{h.namespace, c.mesh.rootNamespace} {
 		var seen *mergedRule
-		for _, r := range c.drs.exported[ns].find(t.host) {
+		for _, r := range c.drs.exported[ns].find(h.host) {
 			if len(r.exportTo) == 0 || slices.Contains(r.exportTo, "*") || slices.Contains(r.exportTo, viewer) {
 				seen = r // of several the last one counts
 			}
@@ -188,17 +188,17 @@ func (c *compiler) findRule(t *target, viewer string) *mergedRule {
 
 // subsetElsewhere tells of a DestinationRule that defines a subset of a host where
 // the gateway does not look for it; "" if there is none.
-func (c *compiler) subsetElsewhere(t *target, subset, viewer string) string {
+func (c *compiler) subsetElsewhere(h *hostService, subset, viewer string) string {
 	for _, item := range c.set.DestinationRules.All() {
 		spec := &item.Object.Spec
-		if fullName(spec.Host, item.Ref.Namespace) != t.host || !slices.ContainsFunc(spec.Subsets, func(s *networkingv1alpha3.Subset) bool { return s.GetName() == subset }) {
+		if fullName(spec.Host, item.Ref.Namespace) != h.host || !slices.ContainsFunc(spec.Subsets, func(s *networkingv1alpha3.Subset) bool { return s.GetName() == subset }) {
 			continue
 		}
-		why := "which a gateway in namespace " + viewer + " does not see: it looks in " + strings.Join(slices.Compact([]string{t.namespace, c.mesh.rootNamespace}), " and ")
+		why := "which a gateway in namespace " + viewer + " does not see: it looks in " + strings.Join(slices.Compact([]string{h.namespace, c.mesh.rootNamespace}), " and ")
 		switch {
 		case spec.WorkloadSelector != nil:
 			why = "whose workloadSelector is not carried out"
-		case item.Ref.Namespace == t.namespace || item.Ref.Namespace == c.mesh.rootNamespace:
+		case item.Ref.Namespace == h.namespace || item.Ref.Namespace == c.mesh.rootNamespace:
 			why = "which its exportTo or another rule for the host hides"
 		}
 		return "; " + item.Ref.String() + " defines it, " + why
@@ -215,7 +215,7 @@ func (c *compiler) lintDestinationRules() {
 			mutual = append(mutual, item)
 		}
 		host := fullName(item.Object.Spec.Host, item.Ref.Namespace)
-		if host == "" || c.anyTarget(host) {
+		if host == "" || c.anyHost(host) {
 			continue
 		}
 		c.problem(problem.DRHostNotFound, item.Ref, item.Origin, "spec.host", "there is no Service or ServiceEntry "+host+c.nearestHost(host, item.Ref.Namespace),
@@ -227,9 +227,9 @@ func (c *compiler) lintDestinationRules() {
 	}
 }
 
-// anyTarget tells whether some Service or ServiceEntry has the host, or one that
+// anyHost tells whether some Service or ServiceEntry has the host, or one that
 // the wildcard covers.
-func (c *compiler) anyTarget(host string) bool {
+func (c *compiler) anyHost(host string) bool {
 	suffix, wild := strings.CutPrefix(host, "*")
 	if !wild {
 		return c.serviceOf(host) != nil || len(c.entries[host]) > 0

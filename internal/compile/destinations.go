@@ -55,46 +55,46 @@ func (c *compiler) resolve(k destinationKey) found {
 	missing := func(code, field, message, remedy string) found {
 		return found{&plan.Backend{Key: clusterName(host, port, k.subset), Missing: message}, code, field, message, remedy}
 	}
-	t, hidden := c.target(host, k.viewer)
+	h, hidden := c.hostService(host, k.viewer)
 	switch {
-	case t == nil && hidden != nil:
+	case h == nil && hidden != nil:
 		return missing(problem.NotExported, "host", hidden.Ref.String()+" is not exported to namespace "+k.viewer+", where the gateway runs",
 			"let its exportTo hold "+strconv.Quote(k.viewer)+", or leave exportTo out")
-	case t == nil:
+	case h == nil:
 		return missing(problem.HostNotFound, "host", "there is no Service or ServiceEntry "+host+c.nearestHost(host, k.viewer),
 			"name a Service as NAME.NAMESPACE."+clusterDomain+", or a host of a ServiceEntry")
 	}
-	if port == 0 && len(t.ports) == 1 {
-		port = t.ports[0].number
+	if port == 0 && len(h.ports) == 1 {
+		port = h.ports[0].number
 	}
 	if port == 0 {
 		port = k.gatewayPort
 	}
-	if alias := t.alias(); alias != "" {
-		concrete, _ := c.target(alias, k.viewer)
+	if alias := h.alias(); alias != "" {
+		concrete, _ := c.hostService(alias, k.viewer)
 		if concrete == nil || concrete.alias() != "" {
-			return missing(problem.HostNotFound, "host", t.String()+" stands for "+alias+", which is no Service or ServiceEntry",
+			return missing(problem.HostNotFound, "host", h.String()+" stands for "+alias+", which is no Service or ServiceEntry",
 				"write a ServiceEntry for "+alias+", resolution DNS")
 		}
-		t, host = concrete, alias
+		h, host = concrete, alias
 	}
-	p := t.port(port)
+	p := h.port(port)
 	switch {
 	case p == nil && port == 0: // no gateway carries the route: sidecars would take the port that the client uses
 		return found{backend: &plan.Backend{Key: clusterName(host, port, k.subset), Missing: "the destination names no port"}}
 	case p == nil && k.port == 0:
-		return missing(problem.PortRequired, "port", "the destination names no port, and "+t.String()+" has several: "+t.portsText()+"; the gateway's own, "+
+		return missing(problem.PortRequired, "port", "the destination names no port, and "+h.String()+" has several: "+h.portsText()+"; the gateway's own, "+
 			strconv.Itoa(int(port))+", is none of them", "write port: {number: ...}")
 	case p == nil:
-		return missing(problem.PortNotFound, "port", t.String()+" has no port "+strconv.Itoa(int(port))+"; it has "+t.portsText()+t.nearestPort(port), "use a port of the Service")
+		return missing(problem.PortNotFound, "port", h.String()+" has no port "+strconv.Itoa(int(port))+"; it has "+h.portsText()+h.nearestPort(port), "use a port of the Service")
 	}
-	sub := t.rule.subset(k.subset)
+	sub := h.rule.subset(k.subset)
 	if k.subset != "" && sub == nil {
-		names := t.rule.subsetNames()
-		return missing(problem.SubsetNotFound, "subset", "no DestinationRule for "+t.host+" defines subset "+k.subset+"; there is "+some(names, "none")+
-			nearest(k.subset, names)+c.subsetElsewhere(t, k.subset, k.viewer), "define the subset in a DestinationRule of namespace "+t.namespace)
+		names := h.rule.subsetNames()
+		return missing(problem.SubsetNotFound, "subset", "no DestinationRule for "+h.host+" defines subset "+k.subset+"; there is "+some(names, "none")+
+			nearest(k.subset, names)+c.subsetElsewhere(h, k.subset, k.viewer), "define the subset in a DestinationRule of namespace "+h.namespace)
 	}
-	return found{backend: c.backend(t, p, sub, k.viewer)}
+	return found{backend: c.backend(h, p, sub, k.viewer)}
 }
 
 // clusterName is how Istio names where requests go.
@@ -104,9 +104,9 @@ func clusterName(host string, port uint32, subset string) string {
 
 // nearestPort offers the port that was probably meant: it leads to the number, or
 // is written almost like it.
-func (t *target) nearestPort(number uint32) string {
+func (h *hostService) nearestPort(number uint32) string {
 	var have []string
-	for _, p := range t.ports {
+	for _, p := range h.ports {
 		if p.service != nil {
 			if to := object.TargetPort(*p.service); uint32(to.IntValue()) == number {
 				return "; did you mean " + strconv.Itoa(int(p.number)) + ", which leads to it?"
@@ -118,17 +118,17 @@ func (t *target) nearestPort(number uint32) string {
 }
 
 // backend makes the backend of a port of a target, or a subset of it (nil: none).
-func (c *compiler) backend(t *target, p *targetPort, sub *subsetRule, viewer string) *plan.Backend {
-	b := &plan.Backend{Origin: t.origin, Port: int(p.number)}
+func (c *compiler) backend(h *hostService, p *targetPort, sub *subsetRule, viewer string) *plan.Backend {
+	b := &plan.Backend{Origin: h.origin, Port: int(p.number)}
 	var labels map[string]string
 	if sub != nil {
 		b.Subset, labels = sub.Name, sub.Labels
 	}
-	s := t.rule.settings(sub, p.number, c.mesh.config)
-	b.Key = clusterName(t.host, p.number, b.Subset)
+	s := h.rule.settings(sub, p.number, c.mesh.config)
+	b.Key = clusterName(h.host, p.number, b.Subset)
 	memo := b.Key
 	if viewer != c.mesh.rootNamespace {
-		if root, _ := c.target(t.host, c.mesh.rootNamespace); root == nil || root.rule != t.rule || !slices.Equal(root.entries, t.entries) {
+		if root, _ := c.hostService(h.host, c.mesh.rootNamespace); root == nil || root.rule != h.rule || !slices.Equal(root.entries, h.entries) {
 			b.Key += "|from " + viewer // a gateway of its own kind
 		}
 		if memo = b.Key; s.tls.GetCredentialName() != "" {
@@ -139,16 +139,16 @@ func (c *compiler) backend(t *target, p *targetPort, sub *subsetRule, viewer str
 		return known
 	}
 	c.backends[memo] = b
-	if t.service != nil {
-		b.Service = t.service.item.Ref
-		b.Next = c.gatewayListener(t.namespace, b.Service.Name, int32(p.number))
+	if h.service != nil {
+		b.Service = h.service.item.Ref
+		b.Next = c.gatewayListener(h.namespace, b.Service.Name, int32(p.number))
 	}
 	if b.Next == nil {
-		b.Endpoints, b.DNS = c.targetEndpoints(t, p, labels)
-		c.noEndpoints(t, p, sub, b)
+		b.Endpoints, b.DNS = c.hostEndpoints(h, p, labels)
+		c.noEndpoints(h, p, sub, b)
 	}
 	s.apply(b, p.protocol, c.mesh.config)
-	if b.TLS, b.Missing = c.upstreamTLS(t, s, viewer); b.Missing != "" {
+	if b.TLS, b.Missing = c.upstreamTLS(h, s, viewer); b.Missing != "" {
 		b.Endpoints, b.Next = nil, nil
 	}
 	return b
@@ -156,31 +156,35 @@ func (c *compiler) backend(t *target, p *targetPort, sub *subsetRule, viewer str
 
 // noEndpoints reports why a backend has no endpoint: its subset selects nothing, or
 // there is nothing behind the Service at all.
-func (c *compiler) noEndpoints(t *target, p *targetPort, sub *subsetRule, b *plan.Backend) {
+func (c *compiler) noEndpoints(h *hostService, p *targetPort, sub *subsetRule, b *plan.Backend) {
 	if len(b.Endpoints) > 0 {
 		return
 	}
-	if all, _ := c.targetEndpoints(t, p, nil); sub != nil && !c.anyWorkload(t, sub.Labels, len(all) > 0) {
+	if all, _ := c.hostEndpoints(h, p, nil); sub != nil && !c.anyWorkload(h, sub.Labels, len(all) > 0) {
 		c.problem(problem.SubsetSelectsNothing, sub.at.Ref, sub.at.Origin, sub.at.Field+".labels",
-			"nothing behind "+t.String()+" has the labels "+labelsText(sub.Labels)+" of subset "+sub.Name+"; its requests get 503", "use labels that the Pods have")
+			"nothing behind "+h.String()+" has the labels "+labelsText(sub.Labels)+" of subset "+sub.Name+"; its requests get 503", "use labels that the Pods have")
 		return
-	} else if len(all) > 0 {
+	} else if len(all) > 0 || h.service == nil || !c.anyAddress() {
 		return
 	}
-	remedy := "list endpoints that can be reached"
-	if t.service != nil {
-		remedy = "attach a process: --endpoint " + t.namespace + "/" + t.service.item.Ref.Name + ":" + strconv.Itoa(int(p.number)) + "=HOST:PORT"
-	}
-	c.problem(problem.NoEndpoints, t.origin.Ref, t.origin.Origin, "spec", "there is no address behind port "+strconv.Itoa(int(p.number))+"; its requests get 503", remedy)
+	port := strconv.Itoa(int(p.number))
+	c.problem(problem.NoEndpoints, h.origin.Ref, h.origin.Origin, "spec", "there is no address behind port "+port+"; its requests get 503",
+		"attach a process: --endpoint "+h.namespace+"/"+h.service.item.Ref.Name+":"+port+"=HOST:PORT")
+}
+
+// anyAddress tells whether anything is known of addresses. Manifests alone hold
+// none, and that is no mistake of theirs.
+func (c *compiler) anyAddress() bool {
+	return len(c.opts.Endpoints)+c.set.EndpointSlices.Len()+c.set.Endpoints.Len()+c.set.Pods.Len() > 0
 }
 
 // anyWorkload tells whether something behind a target has labels. Where nothing is
 // known of what is behind it, it may have them; reached says that something is.
-func (c *compiler) anyWorkload(t *target, labels map[string]string, reached bool) bool {
+func (c *compiler) anyWorkload(h *hostService, labels map[string]string, reached bool) bool {
 	known := reached
-	if t.service != nil {
-		for _, w := range c.set.Workloads.In(t.namespace) {
-			if w.Object.Selects(t.service.item.Object.Spec.Selector) {
+	if h.service != nil {
+		for _, w := range c.set.Workloads.In(h.namespace) {
+			if w.Object.Selects(h.service.item.Object.Spec.Selector) {
 				known = true
 				if object.Match(labels, w.Object.PodLabels()) {
 					return true

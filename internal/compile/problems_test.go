@@ -62,7 +62,7 @@ func TestMistakesAreTold(t *testing.T) {
 		{"hidden from the gateway", vsYAML("vs", "  hosts: [a.example.com]\n  gateways: [kubeflow/gateway]\n  exportTo: [\".\"]\n"+route),
 			"error not-exported VirtualService shop/vs spec.exportTo", `add "istio-system"`},
 		{"an unknown Service", rulesYAML("  - route: [{destination: {host: ap}}]\n"),
-			"error host-not-found VirtualService shop/vs spec.http[0].route[0].destination", `did you mean "app"`},
+			"error host-not-found VirtualService shop/vs spec.http[0].route[0].destination.host", `did you mean "app.shop.svc.cluster.local"`},
 		{"an invalid regex", rulesYAML("  - match: [{uri: {regex: \"/a(\"}}]\n    route: [{destination: {host: app}}]\n"),
 			"error schema VirtualService shop/vs spec.http[0].match[0].uri", "503"},
 		{"an invalid regex of a header", rulesYAML("  - match: [{headers: {x-a: {regex: \"(\"}}}]\n    route: [{destination: {host: app}}]\n"),

@@ -47,6 +47,10 @@ func (c *compiler) lintEntry(e *serviceEntry) {
 	case networkingv1alpha3.ServiceEntry_NONE, networkingv1alpha3.ServiceEntry_DYNAMIC_DNS:
 		on(problem.NotCarriedOut, "resolution", "resolution "+e.spec.Resolution.String()+" is not carried out: a gateway has no address to send requests to, they get 503",
 			"use STATIC with endpoints, or DNS")
+	case networkingv1alpha3.ServiceEntry_STATIC:
+		if len(e.spec.Endpoints) == 0 && e.spec.WorkloadSelector == nil {
+			on(problem.NoEndpoints, "endpoints", "resolution STATIC without endpoints: requests get 503", "list the endpoints, or use resolution DNS")
+		}
 	case networkingv1alpha3.ServiceEntry_DNS, networkingv1alpha3.ServiceEntry_DNS_ROUND_ROBIN:
 		for i, h := range e.spec.Hosts {
 			if strings.HasPrefix(h, "*") && len(e.spec.Endpoints) == 0 && e.spec.WorkloadSelector == nil {
@@ -76,35 +80,35 @@ func isIP(s string) bool {
 	return err == nil
 }
 
-// entryTarget joins the ServiceEntries of a host that a namespace can see: the
+// entryHost joins the ServiceEntries of a host that a namespace can see: the
 // oldest decides, and those like it in its own namespace add ports and endpoints
 // (Istio, canMergeServices). hidden is one that cannot be seen.
-func (c *compiler) entryTarget(host, viewer string) (t *target, hidden *plan.Origin) {
+func (c *compiler) entryHost(host, viewer string) (h *hostService, hidden *plan.Origin) {
 	for _, e := range c.entries[host] {
 		origin := plan.Origin{Ref: e.item.Ref, Origin: e.item.Origin}
 		if !exported(e.spec.ExportTo, c.mesh.exportServices, e.item.Ref.Namespace, viewer) {
 			hidden = &origin
 			continue
 		}
-		if t == nil {
-			t = &target{host: host, namespace: e.item.Ref.Namespace, origin: origin}
-		} else if first := t.entries[0]; t.namespace != e.item.Ref.Namespace || first.spec.Resolution != e.spec.Resolution {
+		if h == nil {
+			h = &hostService{host: host, namespace: e.item.Ref.Namespace, origin: origin}
+		} else if first := h.entries[0]; h.namespace != e.item.Ref.Namespace || first.spec.Resolution != e.spec.Resolution {
 			continue
 		}
-		t.entries = append(t.entries, e)
+		h.entries = append(h.entries, e)
 		for _, p := range e.spec.Ports {
-			if p != nil && t.port(p.Number) == nil {
-				t.ports = append(t.ports, targetPort{number: p.Number, name: p.Name, protocol: parseProtocol(p.Protocol)})
+			if p != nil && h.port(p.Number) == nil {
+				h.ports = append(h.ports, targetPort{number: p.Number, name: p.Name, protocol: parseProtocol(p.Protocol)})
 			}
 		}
 	}
-	return t, hidden
+	return h, hidden
 }
 
 // entryEndpoints returns the endpoints of a ServiceEntry port whose labels fit,
 // sorted by address. dns says that they may be names.
-func (t *target) entryEndpoints(number uint32, labels map[string]string) (eps []plan.Endpoint, dns bool) {
-	for _, e := range t.entries {
+func (h *hostService) entryEndpoints(number uint32, labels map[string]string) (eps []plan.Endpoint, dns bool) {
+	for _, e := range h.entries {
 		i := slices.IndexFunc(e.spec.Ports, func(p *networkingv1alpha3.ServicePort) bool { return p != nil && p.Number == number })
 		if i < 0 {
 			continue
@@ -116,7 +120,7 @@ func (t *target) entryEndpoints(number uint32, labels map[string]string) (eps []
 		default:
 			continue
 		}
-		eps = append(eps, e.endpoints(t.host, e.spec.Ports[i], labels, dns)...)
+		eps = append(eps, e.endpoints(h.host, e.spec.Ports[i], labels, dns)...)
 	}
 	slices.SortStableFunc(eps, func(a, b plan.Endpoint) int { return cmp.Compare(a.Address, b.Address) })
 	return slices.CompactFunc(eps, func(a, b plan.Endpoint) bool { return a.Address == b.Address }), dns

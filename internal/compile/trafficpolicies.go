@@ -16,8 +16,8 @@ import (
 	"github.com/doorward/doorward/internal/problem"
 )
 
-// settings are the parts of a trafficPolicy that hold for one port and subset.
-type settings struct {
+// policySettings are the parts of a trafficPolicy that hold for one port and subset.
+type policySettings struct {
 	balance *networkingv1alpha3.LoadBalancerSettings
 	pool    *networkingv1alpha3.ConnectionPoolSettings
 	outlier *networkingv1alpha3.OutlierDetection
@@ -27,23 +27,23 @@ type settings struct {
 
 // settingsOf reads a policy for a port. The port's own settings stand alone: what
 // they leave out is at its default, not as the policy has it.
-func settingsOf(p *networkingv1alpha3.TrafficPolicy, at plan.Origin, port uint32) (s settings, portLevel bool) {
+func settingsOf(p *networkingv1alpha3.TrafficPolicy, at plan.Origin, port uint32) (s policySettings, portLevel bool) {
 	for i, own := range p.GetPortLevelSettings() {
 		if own.GetPort() != nil && own.Port.Number == port {
-			s = settings{own.LoadBalancer, own.ConnectionPool, own.OutlierDetection, own.Tls, at}
+			s = policySettings{own.LoadBalancer, own.ConnectionPool, own.OutlierDetection, own.Tls, at}
 			s.tlsAt.Field += ".portLevelSettings[" + strconv.Itoa(i) + "].tls"
 			return s, true
 		}
 	}
-	s = settings{p.GetLoadBalancer(), p.GetConnectionPool(), p.GetOutlierDetection(), p.GetTls(), at}
+	s = policySettings{p.GetLoadBalancer(), p.GetConnectionPool(), p.GetOutlierDetection(), p.GetTls(), at}
 	s.tlsAt.Field += ".tls"
 	return s, false
 }
 
 // settings merges what holds for a port of a subset (nil: none): the subset's over
 // the rule's over the mesh's defaults (Istio, MergeSubsetTrafficPolicy).
-func (r *mergedRule) settings(sub *subsetRule, port uint32, mesh *meshv1alpha1.MeshConfig) settings {
-	var s settings
+func (r *mergedRule) settings(sub *subsetRule, port uint32, mesh *meshv1alpha1.MeshConfig) policySettings {
+	var s policySettings
 	if r != nil {
 		s, _ = settingsOf(r.policy, r.at, port)
 	}
@@ -75,7 +75,7 @@ func (r *mergedRule) settings(sub *subsetRule, port uint32, mesh *meshv1alpha1.M
 }
 
 // apply puts everything but TLS into a backend.
-func (s settings) apply(b *plan.Backend, declared protocol, mesh *meshv1alpha1.MeshConfig) {
+func (s policySettings) apply(b *plan.Backend, declared protocol, mesh *meshv1alpha1.MeshConfig) {
 	b.Protocol = s.protocol(declared, mesh)
 	b.Balance, b.Hash = s.balancing()
 	b.Pool = s.connections(mesh)
@@ -86,7 +86,7 @@ func (s settings) apply(b *plan.Backend, declared protocol, mesh *meshv1alpha1.M
 }
 
 // protocol is what the upstream is spoken to in (Istio, shouldH2Upgrade).
-func (s settings) protocol(declared protocol, mesh *meshv1alpha1.MeshConfig) plan.Protocol {
+func (s policySettings) protocol(declared protocol, mesh *meshv1alpha1.MeshConfig) plan.Protocol {
 	http := s.pool.GetHttp()
 	switch {
 	case http.GetUseClientProtocol():
@@ -100,7 +100,7 @@ func (s settings) protocol(declared protocol, mesh *meshv1alpha1.MeshConfig) pla
 	return declared.spoken()
 }
 
-func (s settings) balancing() (plan.Balance, *plan.Hash) {
+func (s policySettings) balancing() (plan.Balance, *plan.Hash) {
 	if h := s.balance.GetConsistentHash(); h != nil {
 		return plan.BalanceHash, hashOf(h)
 	}
@@ -119,15 +119,15 @@ const maglevSize = 65537
 func hashOf(in *networkingv1alpha3.LoadBalancerSettings_ConsistentHashLB) *plan.Hash {
 	h := &plan.Hash{
 		Header: strings.ToLower(in.GetHttpHeaderName()), SourceIP: in.GetUseSourceIp(), Query: in.GetHttpQueryParameterName(),
-		Ring: size(in.MinimumRingSize), //nolint:staticcheck // deprecated, still read
+		Ring: bounded(in.MinimumRingSize), //nolint:staticcheck // deprecated, still read
 	}
 	if r := in.GetRingHash(); r != nil {
-		h.Ring = size(r.MinimumRingSize)
+		h.Ring = bounded(r.MinimumRingSize)
 	}
 	if m := in.GetMaglev(); m != nil {
 		h.Ring, h.Maglev = 0, maglevSize
 		if m.TableSize != 0 {
-			h.Maglev = size(m.TableSize)
+			h.Maglev = bounded(m.TableSize)
 		}
 	}
 	if k := in.GetHttpCookie(); k != nil {
@@ -165,7 +165,7 @@ func badCookie(k *networkingv1alpha3.LoadBalancerSettings_ConsistentHashLB_HTTPC
 	return ""
 }
 
-func size(n uint64) int { return int(min(n, math.MaxInt32)) }
+func bounded(n uint64) int { return int(min(n, math.MaxInt32)) }
 
 // Istio's defaults for connections to a backend.
 const (
@@ -175,7 +175,7 @@ const (
 )
 
 // connections reads connectionPool. Istio takes numbers of 0 for left out.
-func (s settings) connections(mesh *meshv1alpha1.MeshConfig) plan.Pool {
+func (s policySettings) connections(mesh *meshv1alpha1.MeshConfig) plan.Pool {
 	tcp, http := s.pool.GetTcp(), s.pool.GetHttp()
 	p := plan.Pool{
 		MaxConnections:   int(max(tcp.GetMaxConnections(), 0)),
@@ -217,7 +217,7 @@ func keepAlive(levels ...*networkingv1alpha3.ConnectionPoolSettings_TCPSettings_
 			k = &plan.KeepAlive{}
 		}
 		if l.Probes > 0 {
-			k.Probes = size(uint64(l.Probes))
+			k.Probes = bounded(uint64(l.Probes))
 		}
 		if l.Time != nil {
 			k.Time = l.Time.AsDuration()
@@ -231,7 +231,7 @@ func keepAlive(levels ...*networkingv1alpha3.ConnectionPoolSettings_TCPSettings_
 
 // ejection reads outlierDetection; nil is off. Gateway errors count only where
 // their number is given, other errors unless it is 0.
-func (s settings) ejection() *plan.Outlier {
+func (s policySettings) ejection() *plan.Outlier {
 	in := s.outlier
 	if in == nil {
 		return nil
@@ -241,15 +241,15 @@ func (s settings) ejection() *plan.Outlier {
 		SplitLocal: in.SplitExternalLocalOriginErrors, MinHealthPercent: int(max(in.MinHealthPercent, 0)),
 	}
 	if n := in.Consecutive_5XxErrors; n != nil {
-		o.Consecutive5xx = size(uint64(n.Value))
+		o.Consecutive5xx = bounded(uint64(n.Value))
 	}
 	if n := in.ConsecutiveGatewayErrors; n != nil {
-		o.ConsecutiveGateway = size(uint64(n.Value))
+		o.ConsecutiveGateway = bounded(uint64(n.Value))
 	}
 	if o.SplitLocal {
 		o.ConsecutiveLocal = 5
 		if n := in.ConsecutiveLocalOriginFailures.GetValue(); n > 0 {
-			o.ConsecutiveLocal = size(uint64(n))
+			o.ConsecutiveLocal = bounded(uint64(n))
 		}
 	}
 	if d := in.Interval.AsDuration(); d > 0 {
@@ -288,7 +288,7 @@ func (c *compiler) lintPolicy(p *networkingv1alpha3.TrafficPolicy, at plan.Origi
 	c.lintSettings(s, at)
 	for i, own := range p.PortLevelSettings {
 		at.Field = field + ".portLevelSettings[" + strconv.Itoa(i) + "]"
-		c.lintSettings(settings{balance: own.GetLoadBalancer(), pool: own.GetConnectionPool(), outlier: own.GetOutlierDetection()}, at)
+		c.lintSettings(policySettings{balance: own.GetLoadBalancer(), pool: own.GetConnectionPool(), outlier: own.GetOutlierDetection()}, at)
 	}
 	at.Field = field
 	c.notCarried(at, ".tunnel", p.Tunnel != nil, "tunnels are not carried out; requests go straight to the destination")
@@ -296,7 +296,7 @@ func (c *compiler) lintPolicy(p *networkingv1alpha3.TrafficPolicy, at plan.Origi
 	c.notCarried(at, ".retryBudget", p.RetryBudget != nil, "retryBudget is not carried out; connectionPool.http.maxRetries is")
 }
 
-func (c *compiler) lintSettings(s settings, at plan.Origin) {
+func (c *compiler) lintSettings(s policySettings, at plan.Origin) {
 	lb, http := s.balance, s.pool.GetHttp()
 	if lb.GetSimple() == networkingv1alpha3.LoadBalancerSettings_PASSTHROUGH {
 		c.problem(problem.NotCarriedOut, at.Ref, at.Origin, at.Field+".loadBalancer.simple",

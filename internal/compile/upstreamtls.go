@@ -44,7 +44,7 @@ func usesIstioMutual(spec *networkingv1alpha3.DestinationRule) bool {
 // Without sni the name asked for, and verified, is the destination's host: Istio
 // takes the request's Host, which a client chooses. With sni alone the certificate
 // must be for that name, where Istio takes one for any.
-func (c *compiler) upstreamTLS(t *target, s settings, viewer string) (u *plan.UpstreamTLS, missing string) {
+func (c *compiler) upstreamTLS(h *hostService, s policySettings, viewer string) (u *plan.UpstreamTLS, missing string) {
 	in := s.tls
 	switch in.GetMode() {
 	case networkingv1alpha3.ClientTLSSettings_SIMPLE, networkingv1alpha3.ClientTLSSettings_MUTUAL:
@@ -52,14 +52,14 @@ func (c *compiler) upstreamTLS(t *target, s settings, viewer string) (u *plan.Up
 		return nil, ""
 	}
 	r := &tlsReader{c: c, at: s.tlsAt, viewer: viewer}
-	u = &plan.UpstreamTLS{Name: or(in.Sni, t.host), Names: in.SubjectAltNames, Verify: !in.GetInsecureSkipVerify().GetValue()}
+	u = &plan.UpstreamTLS{Name: or(in.Sni, h.host), Names: in.SubjectAltNames, Verify: !in.GetInsecureSkipVerify().GetValue()}
 	if len(u.Names) == 0 {
-		for _, e := range t.entries {
+		for _, e := range h.entries {
 			u.Names = append(u.Names, e.spec.SubjectAltNames...)
 		}
 	}
 	if strings.HasPrefix(u.Name, "*") {
-		r.fail(problem.Schema, "sni", "the host "+t.host+" is no name to ask for and to verify", "write sni")
+		r.fail(problem.Schema, "sni", "the host "+h.host+" is no name to ask for and to verify", "write sni")
 	}
 	var pem []byte
 	if u.Verify {

@@ -10,9 +10,9 @@ import (
 	"github.com/doorward/doorward/internal/plan"
 )
 
-// target is what a host name leads to, as a gateway in some namespace sees it: a
+// hostService is what a host name leads to, as a gateway in some namespace sees it: a
 // Service, or the ServiceEntries of a host.
-type target struct {
+type hostService struct {
 	host      string
 	namespace string
 	origin    plan.Origin
@@ -36,31 +36,31 @@ type viewed struct{ host, viewer string }
 // exportToAnnotation of a Service names the namespaces that see it.
 const exportToAnnotation = "networking.istio.io/exportTo"
 
-// target finds what a full host name means to gateways in namespace viewer; nil if
+// hostService finds what a full host name means to gateways in namespace viewer; nil if
 // it means nothing. hidden is then an object that has the name and is not exported.
-func (c *compiler) target(host, viewer string) (t *target, hidden *plan.Origin) {
+func (c *compiler) hostService(host, viewer string) (h *hostService, hidden *plan.Origin) {
 	k := viewed{host, viewer}
-	if t := c.targets[k]; t != nil {
-		return t, nil
+	if h := c.hostServices[k]; h != nil {
+		return h, nil
 	}
 	if s := c.serviceOf(host); s != nil {
 		if exported(exportTo(s.item.Object), c.mesh.exportServices, s.item.Ref.Namespace, viewer) {
-			t = serviceTarget(s)
+			h = serviceHost(s)
 		} else {
 			hidden = &plan.Origin{Ref: s.item.Ref, Origin: s.item.Origin, Field: "metadata.annotations"}
 		}
 	}
-	if t == nil {
-		var h *plan.Origin
-		if t, h = c.entryTarget(host, viewer); hidden == nil {
-			hidden = h
+	if h == nil {
+		var hiddenEntry *plan.Origin
+		if h, hiddenEntry = c.entryHost(host, viewer); hidden == nil {
+			hidden = hiddenEntry
 		}
 	}
-	if t != nil {
-		t.rule = c.findRule(t, viewer)
-		c.targets[k] = t
+	if h != nil {
+		h.rule = c.findRule(h, viewer)
+		c.hostServices[k] = h
 	}
-	return t, hidden
+	return h, hidden
 }
 
 // serviceOf finds a Service by its full name; nil if there is none.
@@ -73,13 +73,13 @@ func (c *compiler) serviceOf(host string) *service {
 	return c.service(namespace, svc)
 }
 
-func serviceTarget(s *service) *target {
-	t := &target{host: s.host, namespace: s.item.Ref.Namespace, service: s, origin: plan.Origin{Ref: s.item.Ref, Origin: s.item.Origin}}
+func serviceHost(s *service) *hostService {
+	h := &hostService{host: s.host, namespace: s.item.Ref.Namespace, service: s, origin: plan.Origin{Ref: s.item.Ref, Origin: s.item.Origin}}
 	ports := s.item.Object.Spec.Ports
 	for i := range ports {
-		t.ports = append(t.ports, targetPort{uint32(ports[i].Port), ports[i].Name, servicePortProtocol(&ports[i]), &ports[i]})
+		h.ports = append(h.ports, targetPort{uint32(ports[i].Port), ports[i].Name, servicePortProtocol(&ports[i]), &ports[i]})
 	}
-	return t
+	return h
 }
 
 // exportTo reads the annotation of a Service; nil without one.
@@ -97,30 +97,30 @@ func exportTo(s *corev1.Service) []string {
 
 // alias is the host that an ExternalName Service stands for, "" for anything
 // else. Local processes attached to it are what it stands for then.
-func (t *target) alias() string {
-	if t.service == nil || !object.IsExternalName(t.service.item.Object) || len(t.service.attached) > 0 {
+func (h *hostService) alias() string {
+	if h.service == nil || !object.IsExternalName(h.service.item.Object) || len(h.service.attached) > 0 {
 		return ""
 	}
-	return strings.TrimSuffix(t.service.item.Object.Spec.ExternalName, ".")
+	return strings.TrimSuffix(h.service.item.Object.Spec.ExternalName, ".")
 }
 
 // port finds a port by its number; nil if there is none. UDP carries no HTTP.
-func (t *target) port(number uint32) *targetPort {
-	for i := range t.ports {
-		if p := &t.ports[i]; p.number == number && (p.service == nil || object.PortProtocol(*p.service) != corev1.ProtocolUDP) {
+func (h *hostService) port(number uint32) *targetPort {
+	for i := range h.ports {
+		if p := &h.ports[i]; p.number == number && (p.service == nil || object.PortProtocol(*p.service) != corev1.ProtocolUDP) {
 			return p
 		}
 	}
 	return nil
 }
 
-// String names the target, for messages: "Service shop/app".
-func (t *target) String() string { return t.origin.Ref.String() }
+// String names it, for messages: "Service shop/app".
+func (h *hostService) String() string { return h.origin.Ref.String() }
 
 // portsText tells which ports there are, for messages: "80 (http), 443".
-func (t *target) portsText() string {
+func (h *hostService) portsText() string {
 	var parts []string
-	for _, p := range t.ports {
+	for _, p := range h.ports {
 		text := strconv.Itoa(int(p.number))
 		if p.name != "" {
 			text += " (" + p.name + ")"
@@ -133,11 +133,11 @@ func (t *target) portsText() string {
 	return strings.Join(parts, ", ")
 }
 
-// endpoints are the ready ones of a port whose labels fit, as endpoints of
-// compiler gives them.
-func (c *compiler) targetEndpoints(t *target, p *targetPort, labels map[string]string) ([]plan.Endpoint, bool) {
-	if t.service != nil {
-		return c.endpoints(t.service, p.service, labels)
+// hostEndpoints are the ready endpoints of a port whose labels fit; the second
+// result tells whether they may be names.
+func (c *compiler) hostEndpoints(h *hostService, p *targetPort, labels map[string]string) ([]plan.Endpoint, bool) {
+	if h.service != nil {
+		return c.endpoints(h.service, p.service, labels)
 	}
-	return t.entryEndpoints(p.number, labels)
+	return h.entryEndpoints(p.number, labels)
 }
