@@ -145,8 +145,9 @@ func (c *ClientConn) ReadResponse(interim func(*ResponseHead) error) (*ResponseH
 }
 
 func (c *ClientConn) readHead(head *ResponseHead) error {
-	for parsed := -1; ; {
-		if in := c.rd.unread(); len(in) > max(parsed, 0) {
+	for p := (headProgress{limits: &c.client.Limits}); ; {
+		in := c.rd.unread()
+		if p.worthParsing(in) {
 			n, err := ParseResponse(in, &c.client.Limits, c.method, head)
 			if n > 0 {
 				c.rd.r += n
@@ -155,13 +156,12 @@ func (c *ClientConn) readHead(head *ResponseHead) error {
 			if err != nil {
 				return err
 			}
-			parsed = len(in)
 		}
-		kind, limit := TimeoutRead, c.Timeouts.Read
-		if parsed < 0 {
+		kind, limit, first := TimeoutRead, c.Timeouts.Read, len(in) == 0
+		if first {
 			kind, limit = TimeoutNone, 0 // slotFirst watches over it
 		}
-		if err := c.rd.fill(kind, limit, parsed < 0); err != nil {
+		if err := c.rd.fill(kind, limit, first); err != nil {
 			if err == io.EOF && c.rd.got {
 				err = io.ErrUnexpectedEOF
 			}

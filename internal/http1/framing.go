@@ -87,6 +87,9 @@ func (s *framingLines) requestHost(h *RequestHead) error {
 		return errHost
 	case h.Host == "": // no authority in the target
 		h.Host = s.host
+	case h.Form == Authority:
+		// The target of CONNECT alone says where to (RFC 9110 section 7.2);
+		// nothing is routed by it.
 	case !sameFold(h.Host, s.host):
 		return errHostDiffers
 	}

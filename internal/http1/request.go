@@ -17,9 +17,8 @@ var (
 // the request line is skipped (RFC 9112 section 2.2).
 //
 // head is overwritten; its Fields slice is used again. Its strings share one
-// copy of the head and never point into b. A driver that got an incomplete
-// head should call again only when a further LF has come or b is longer than
-// the limits together: the head is read from its start each time.
+// copy of the head and never point into b. The head is read from its start each
+// time: see headProgress.
 func ParseRequest(b []byte, lim *Limits, head *RequestHead) (n int, err error) {
 	*head = RequestHead{Fields: head.Fields[:0], ContentLength: -1}
 	skip := 0
@@ -48,6 +47,25 @@ func ParseRequest(b []byte, lim *Limits, head *RequestHead) (n int, err error) {
 		return 0, err
 	}
 	return skip + l.pos, nil
+}
+
+// headProgress tells a driver when it is worth parsing a head that was not
+// whole yet: a peer that sends single bytes must not make us read all of it again
+// for each.
+type headProgress struct {
+	limits *Limits
+	seen   int  // bytes looked at
+	lines  bool // a line has ended
+}
+
+// worthParsing tells whether in, the head so far, has got a further line, or is
+// longer than allowed.
+func (p *headProgress) worthParsing(in []byte) bool {
+	further := bytes.IndexByte(in[p.seen:], '\n') >= 0
+	p.seen = len(in)
+	p.lines = p.lines || further
+	return further || len(in) >= p.limits.RequestLine+p.limits.HeaderBytes+8 ||
+		!p.lines && len(in) > p.limits.RequestLine+3
 }
 
 // headBytes copies the bytes of the head that b starts with, or as many as
@@ -108,7 +126,7 @@ func requestLine(line []byte, head *RequestHead) error {
 	sp = bytes.IndexByte(line, ' ')
 	if sp < 0 {
 		if validTarget(line) {
-			return errVersion // as HTTP/0.9 would be written
+			return errRequestLine // as HTTP/0.9 would be written
 		}
 		return errTarget
 	}

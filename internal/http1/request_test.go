@@ -43,6 +43,9 @@ func TestParseRequest(t *testing.T) {
 		{"authority", "CONNECT [2001:db8::1]:443 HTTP/1.1\r\nHost: [2001:DB8::1]:443\r\n\r\n",
 			RequestHead{Method: "CONNECT", Target: "[2001:db8::1]:443", Form: Authority, Host: "[2001:db8::1]:443", ContentLength: -1,
 				Fields: fields("host", "[2001:DB8::1]:443")}},
+		{"authority of another host", "CONNECT b.example:443 HTTP/1.1\r\nHost: a.example\r\n\r\n",
+			RequestHead{Method: "CONNECT", Target: "b.example:443", Form: Authority, Host: "b.example:443", ContentLength: -1,
+				Fields: fields("host", "a.example")}},
 		{"HTTP/1.0 without host", "GET / HTTP/1.0\r\n\r\n",
 			RequestHead{Method: "GET", Target: "/", HTTP10: true, Close: true, ContentLength: -1}},
 		{"HTTP/1.0 kept, expectation and upgrade ignored", "POST / HTTP/1.0\r\nConnection: Keep-Alive, upgrade\r\nUpgrade: x\r\nExpect: y\r\nContent-Length: 1\r\n\r\n",
@@ -159,4 +162,30 @@ func benchRequest() []byte {
 		"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n" +
 		"Accept: application/json, text/plain, */*\r\nCookie: session=0123456789abcdef0123456789abcdef; theme=dark\r\n" +
 		"Authorization: Bearer " + strings.Repeat("eyJhbGci0", 90) + "\r\n\r\n")
+}
+
+// TestHeadProgress: a head that comes in single bytes is read once for each of
+// its lines, and once more when it is too long.
+func TestHeadProgress(t *testing.T) {
+	lim := DefaultLimits()
+	for name, c := range map[string]struct {
+		raw  string
+		want int
+	}{
+		"three lines":      {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 3},
+		"no line":          {strings.Repeat("a", lim.RequestLine), 0},
+		"one long line":    {strings.Repeat("a", lim.RequestLine+4), 1},
+		"line, long line":  {"\n" + strings.Repeat("a", lim.RequestLine+100), 1},
+		"longer than both": {"\n" + strings.Repeat("a", lim.RequestLine+lim.HeaderBytes+7), 2},
+	} {
+		p, got := headProgress{limits: &lim}, 0
+		for i := range c.raw {
+			if p.worthParsing([]byte(c.raw[:i+1])) {
+				got++
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: parsed %d times, want %d", name, got, c.want)
+		}
+	}
 }

@@ -75,23 +75,19 @@ func (c *ServerConn) goodbye() error {
 	return io.EOF
 }
 
-// readHead reads until the head is whole. It parses again only when a further
-// line has come.
+// readHead reads until the head is whole.
 func (c *ServerConn) readHead(head *RequestHead) error {
 	limits := &c.server.Limits
-	enough := limits.RequestLine + limits.HeaderBytes + 8
-	news := 0 // where the bytes begin that no parse has seen
-	lines, timed := false, false
+	p := headProgress{limits: limits}
+	timed := false
 	for {
 		in := c.rd.unread()
-		further := bytes.IndexByte(in[news:], '\n') >= 0
-		lines = lines || further
 		if !c.served && c.server.HTTP2 && len(in) > 0 && bytes.HasPrefix([]byte(preface), in[:min(len(in), len(preface))]) {
 			if len(in) >= len(preface) {
 				c.dl.clear(slotRead)
 				return ErrHTTP2
 			}
-		} else if further || len(in) >= enough || !lines && len(in) > limits.RequestLine+3 {
+		} else if p.worthParsing(in) {
 			n, err := ParseRequest(in, limits, head)
 			if n > 0 {
 				c.rd.r += n
@@ -102,7 +98,6 @@ func (c *ServerConn) readHead(head *RequestHead) error {
 				c.refuse(err.(*ProtocolError))
 				return err
 			}
-			news = len(in)
 		}
 		if !timed {
 			timed = true

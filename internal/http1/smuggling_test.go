@@ -92,7 +92,7 @@ func headRefusals() []refusal {
 		{"authority with GET", "GET a.example:80 HTTP/1.1\r\n" + hostLine + "\r\n", 400},
 		{"path with CONNECT", "CONNECT / HTTP/1.1\r\n" + hostLine + "\r\n", 400},
 		{"CONNECT without port", "CONNECT a.example HTTP/1.1\r\n" + hostLine + "\r\n", 400},
-		{"HTTP/0.9", "GET /\r\n\r\n", 505},
+		{"HTTP/0.9", "GET /\r\n\r\n", 400},
 		{"HTTP/2.0", "GET / HTTP/2.0\r\n" + hostLine + "\r\n", 505},
 		{"HTTP/1.2", "GET / HTTP/1.2\r\n" + hostLine + "\r\n", 505},
 		{"the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
@@ -119,7 +119,7 @@ func headRefusals() []refusal {
 		{"absolute target without host", "GET http:///x HTTP/1.1\r\n" + hostLine + "\r\n", 400},
 		{"absolute target of another scheme", "GET file://a.example/ HTTP/1.1\r\n" + hostLine + "\r\n", 400},
 		{"absolute target without Host line", "GET http://a.example/ HTTP/1.1\r\n\r\n", 400},
-		{"CONNECT to another host", "CONNECT b.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n", 400},
+		{"CONNECT with a bad host", "CONNECT b.example:443 HTTP/1.1\r\nHost: a b\r\n\r\n", 400},
 
 		// Sizes.
 		{"long request line", "GET /" + strings.Repeat("a", 8<<10) + " HTTP/1.1\r\n" + hostLine + "\r\n", 414},

@@ -55,13 +55,14 @@ type h2waiter struct{ ready chan error }
 // the path, scheme, host and fields of req are sent, not the host of its URL.
 // The caller must close Response.Body.
 //
-// Errors of finding a connection are as Conn's; see also Untouched.
+// Errors of finding a connection are as Conn's, and leave req.Body alone. Of
+// others Untouched tells whether the request may be sent again.
 func (e *Endpoint) RoundTrip(req *http.Request) (*http.Response, error) {
 	c, err := e.stream(req.Context())
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := req.Header["User-Agent"]; !ok {
+	if _, ok := req.Header["User-Agent"]; !ok && req.Header != nil {
 		req.Header["User-Agent"] = nil // or net/http names itself
 	}
 	resp, err := c.RoundTrip(req)
