@@ -69,15 +69,30 @@ func (b *routeBuilder) forwarding() *plan.Forward {
 	f.Host = b.authority(r.Headers)
 	if r.Rewrite != nil {
 		f.Host = or(r.Rewrite.Authority, f.Host)
+		b.place(r.Rewrite.Authority, ".rewrite.authority")
+		b.place(r.Rewrite.Uri, ".rewrite.uri")
 		if x := r.Rewrite.UriRegexRewrite; x != nil {
 			f.Rewrite = b.regexRewrite(x)
 		}
 	}
+	weight := int64(0)
 	for i, d := range r.Route {
 		f.To = append(f.To, b.to(d, i))
+		weight += int64(d.GetWeight())
+	}
+	if len(r.Route) > 1 && weight == 0 {
+		b.refuse(".route", "no destination has a weight", "give the destinations weights that add up to 100")
 	}
 	f.Retry = b.retry(f)
 	return f
+}
+
+// place refuses a rule that would write blanks or control characters into a
+// request line, Host or Location.
+func (b *routeBuilder) place(s, field string) {
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		b.refuse(field, "the value has a blank or control character", "write blanks as %20")
+	}
 }
 
 // to makes one destination.
@@ -151,6 +166,10 @@ func goTemplate(s string, groups int) (string, bool) {
 
 // redirect makes a redirect (Istio, ApplyRedirect).
 func (b *routeBuilder) redirect(in *networkingv1alpha3.HTTPRedirect) *plan.Redirect {
+	b.place(in.Scheme, ".redirect.scheme")
+	b.place(in.Authority, ".redirect.authority")
+	b.place(in.Uri, ".redirect.uri")
+	b.place(in.PrefixRewrite, ".redirect.prefixRewrite")
 	d := &plan.Redirect{Code: int(in.RedirectCode), Scheme: in.Scheme, Host: in.Authority, Path: in.Uri}
 	switch d.Code {
 	case 0:

@@ -157,7 +157,7 @@ func (b *routeBuilder) edits(in *networkingv1alpha3.Headers, field string) *plan
 func (b *routeBuilder) messageEdits(in *networkingv1alpha3.Headers_HeaderOperations, field string) plan.HeaderEdits {
 	var e plan.HeaderEdits
 	for _, n := range in.GetRemove() {
-		if n = strings.ToLower(n); !kept(n) {
+		if n = strings.ToLower(n); !kept(n) && b.fieldName(n, field+".remove") {
 			e.Remove = append(e.Remove, n)
 		}
 	}
@@ -172,7 +172,10 @@ func (b *routeBuilder) values(in map[string]string, field string) []plan.HeaderV
 	var values []plan.HeaderValue
 	for _, k := range sortedKeys(in) {
 		n := strings.ToLower(k)
-		if kept(n) {
+		if kept(n) || !b.fieldName(n, field+k) {
+			continue
+		}
+		if !b.printable(in[k], field+k) {
 			continue
 		}
 		v, err := plan.ParseValue(in[k])
@@ -185,6 +188,26 @@ func (b *routeBuilder) values(in map[string]string, field string) []plan.HeaderV
 	return values
 }
 
+// fieldName refuses a rule whose header would not be one (RFC 9110, section 5.1).
+func (b *routeBuilder) fieldName(n, field string) bool {
+	ok := n != "" && !strings.ContainsFunc(n, func(r rune) bool {
+		return r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+	})
+	if !ok {
+		b.refuse(field, strconv.Quote(n)+" is no name of a header", "use letters, digits and hyphens")
+	}
+	return ok
+}
+
+// printable refuses a rule that would write control characters into a message.
+func (b *routeBuilder) printable(s, field string) bool {
+	ok := !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+	if !ok {
+		b.refuse(field, "the value has a control character", "remove line ends and other control characters")
+	}
+	return ok
+}
+
 // kept tells a header that edits do not touch: the Host header and pseudo headers.
 func kept(name string) bool { return name == "host" || strings.HasPrefix(name, ":") }
 
@@ -193,6 +216,7 @@ func (b *routeBuilder) authority(in *networkingv1alpha3.Headers) string {
 	for _, m := range [...]map[string]string{in.GetRequest().GetSet(), in.GetRequest().GetAdd()} {
 		for _, k := range sortedKeys(m) {
 			if n := strings.ToLower(k); n == "host" || n == ":authority" {
+				b.place(m[k], ".headers.request")
 				return m[k]
 			}
 		}

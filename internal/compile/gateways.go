@@ -3,6 +3,7 @@ package compile
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,12 +78,10 @@ func (c *compiler) mergeServers(w *gatewayWorkload) {
 		g.used = true
 		for i, s := range g.item.Object.Spec.Servers {
 			sv := &server{Server: s, gateway: g, field: "spec.servers[" + strconv.Itoa(i) + "]"}
-			if s.GetPort() == nil {
-				c.onServer(problem.Schema, sv, ".port", "the server has no port", "add port: {number: 80, name: http, protocol: HTTP}")
+			if !c.valid(sv) {
 				continue
 			}
 			sv.hosts = newServerHosts(s.Hosts, g.item.Ref.Namespace)
-			c.unbound(sv)
 			target, known := w.resolve(s.Port.Number)
 			if !known {
 				c.onServer(problem.GatewayPortNotOnService, sv, ".port.number",
@@ -105,15 +104,44 @@ func (c *compiler) mergeServers(w *gatewayWorkload) {
 	}
 }
 
-// unbound reports the fields of a server that say where it listens.
-func (c *compiler) unbound(sv *server) {
-	const message = " is not carried out: the server is reached through the Services of its gateway"
-	if sv.Bind != "" {
-		c.onServer(problem.NotCarriedOut, sv, ".bind", "bind"+message, "remove it")
+// valid tells whether a server can be carried out at all; one that a cluster would
+// refuse, or that nobody could reach there, is left out and reported.
+func (c *compiler) valid(sv *server) bool {
+	s := sv.Server
+	plain := httpProtocol(s.GetPort().GetProtocol())
+	mode := s.GetTls().GetMode()
+	switch {
+	case s.GetPort() == nil:
+		c.onServer(problem.Schema, sv, ".port", "the server has no port; it is left out", "add port: {number: 80, name: http, protocol: HTTP}")
+		return false
+	case len(s.Hosts) == 0:
+		c.onServer(problem.Schema, sv, ".hosts", "the server has no hosts; it is left out", `add hosts: ["*"], or the names that it serves`)
+		return false
+	case plain && s.Tls != nil && mode != networkingv1alpha3.ServerTLSSettings_PASSTHROUGH && mode != networkingv1alpha3.ServerTLSSettings_AUTO_PASSTHROUGH:
+		c.onServer(problem.Schema, sv, ".tls", "protocol "+s.Port.Protocol+" is plain text and cannot have TLS mode "+mode.String()+"; the server is left out", "use protocol HTTPS")
+		return false
 	}
-	if sv.DefaultEndpoint != "" {
-		c.onServer(problem.NotCarriedOut, sv, ".defaultEndpoint", "defaultEndpoint"+message, "remove it")
+	if s.Bind != "" {
+		a, err := netip.ParseAddr(s.Bind)
+		if err != nil || a.IsLoopback() {
+			c.onServer(problem.NotCarriedOut, sv, ".bind", "no Service leads to "+s.Bind+"; the server is left out", "remove bind")
+			return false
+		}
+		c.onServer(problem.NotCarriedOut, sv, ".bind", "bind is not carried out: the server is reached through the Services of its gateway", "remove it")
 	}
+	if s.DefaultEndpoint != "" {
+		c.onServer(problem.NotCarriedOut, sv, ".defaultEndpoint", "defaultEndpoint is not carried out: the server is reached through the Services of its gateway", "remove it")
+	}
+	return true
+}
+
+// httpProtocol tells whether a server's protocol is HTTP in plain text.
+func httpProtocol(p string) bool {
+	switch strings.ToUpper(p) {
+	case "HTTP", "HTTP2", "GRPC", "GRPC-WEB":
+		return true
+	}
+	return false
 }
 
 // claim notes the hosts of a server with TLS settings, unless one is taken.
@@ -162,9 +190,10 @@ func (c *compiler) join(w *gatewayWorkload, target intstr.IntOrString, sv *serve
 // kindOf tells whether a server takes TLS connections, and whether what it
 // speaks is carried out.
 func (c *compiler) kindOf(w *gatewayWorkload, sv *server) (secure, opaque bool) {
-	switch p := strings.ToUpper(sv.Port.Protocol); p {
-	case "HTTP", "HTTP2", "GRPC", "GRPC-WEB":
+	if httpProtocol(sv.Port.Protocol) {
 		return false, false
+	}
+	switch strings.ToUpper(sv.Port.Protocol) {
 	case "HTTPS":
 		switch m := sv.Tls.GetMode(); {
 		case sv.Tls == nil:

@@ -59,10 +59,18 @@ func (c *compiler) virtualHost(v *virtualService, h string) string {
 	if _, err := netip.ParseAddr(h); err == nil {
 		return h
 	}
+	if strings.ContainsFunc(h, notInHost) || strings.LastIndexByte(h, '*') > 0 {
+		c.onVS(problem.Schema, v, "spec.hosts", strconv.Quote(h)+" is no host name; it gets no request", "write a name without scheme, port and path, or *.SUFFIX")
+	}
 	if strings.HasPrefix(h, "*") && h != "*" && !strings.HasPrefix(h, "*.") {
 		c.onVS(problem.NotCarriedOut, v, "spec.hosts", "the wildcard "+h+" inside a label is not carried out; the host gets no request", "use *."+h[1:]+", or exact names")
 	}
 	return fullName(h, v.namespace())
+}
+
+// notInHost tells a letter that no host name has.
+func notInHost(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._*", r))
 }
 
 // bind files a VirtualService under the Gateways that it names; without any it is
