@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doorward/doorward/internal/problem"
+	"github.com/doorward/doorward/internal/server"
 )
 
 func newCheck() *cobra.Command {
@@ -31,30 +32,37 @@ func newCheck() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			loaded, loadErr := opts.Load(cmd.Context())
-			out := cmd.OutOrStdout()
-			if form == "json" {
-				err = writeJSON(out, loaded.Problems)
-			} else {
-				err = writeProblems(out, loaded.Problems, onTerminal(out))
-				if loadErr == nil && err == nil {
-					_, err = fmt.Fprintln(out, summary(loaded.Problems, loaded.Objects))
-				}
-			}
-			switch {
-			case loadErr != nil:
-				return loadErr
-			case err != nil:
-				return err
-			case loaded.Problems.HasErrors():
-				return exitError(exitFailed)
-			}
-			return nil
+			return report(cmd, opts, form)
 		},
 	}
 	m.bind(cmd)
 	bindForm(cmd, &form)
 	return cmd
+}
+
+// report loads manifests and prints their problems. It fails with exit code 1 if
+// one is an error.
+func report(cmd *cobra.Command, m server.Manifests, form string) error {
+	loaded, loadErr := m.Load(cmd.Context())
+	out := cmd.OutOrStdout()
+	var err error
+	if form == "json" {
+		err = writeJSON(out, loaded.Problems)
+	} else {
+		err = writeProblems(out, loaded.Problems, onTerminal(out))
+		if loadErr == nil && err == nil {
+			_, err = fmt.Fprintln(out, summary(loaded.Problems, loaded.Objects))
+		}
+	}
+	switch {
+	case loadErr != nil:
+		return loadErr
+	case err != nil:
+		return err
+	case loaded.Problems.HasErrors():
+		return exitError(exitFailed)
+	}
+	return nil
 }
 
 // bindForm adds -o to a verb.

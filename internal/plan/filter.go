@@ -74,7 +74,6 @@ func (*HeaderRoute) apply(*walk) bool { return false } // request edits come wit
 func (f *HeaderRoute) respond(h *Hop, status int, fields *header.Fields) {
 	f.Response.apply(fields, nil, status)
 }
-func (*HeaderRoute) String() string { return "headers" }
 
 // Fault delays or aborts a share of the requests (HTTPFaultInjection). The
 // delay comes before the route's timeout starts.
@@ -104,7 +103,6 @@ func (f *Fault) apply(w *walk) bool {
 }
 
 func (*Fault) respond(*Hop, int, *header.Fields) {}
-func (*Fault) String() string                    { return "fault" }
 
 // CORS answers preflights and marks answers for allowed origins (CorsPolicy).
 type CORS struct {
@@ -176,8 +174,6 @@ func (c *CORS) respond(h *Hop, _ int, f *header.Fields) {
 	}
 }
 
-func (*CORS) String() string { return "cors" }
-
 // Mirror sends a share of the requests to another backend as well; its answers
 // are thrown away (HTTPRoute.mirrors).
 type Mirror struct {
@@ -195,7 +191,6 @@ func (m *Mirror) apply(w *walk) bool {
 }
 
 func (*Mirror) respond(*Hop, int, *header.Fields) {}
-func (*Mirror) String() string                    { return "mirror" }
 
 // HSTS marks answers over TLS (RFC 6797); it replaces the upstream's value.
 type HSTS struct{ Value string }

@@ -62,6 +62,7 @@ const (
 	AnnotationInvalid     = "annotation-invalid"
 	NoEndpoints           = "no-endpoints"
 	EndpointNotAttached   = "endpoint-not-attached"
+	ListenNotServed       = "listen-not-served"
 
 	// Edge.
 	IngressServiceNotFound       = "ingress-service-not-found"

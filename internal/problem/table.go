@@ -82,6 +82,7 @@ var table = [...]Code{
 	{AnnotationInvalid, "IST0125", Warning, "an istio.io annotation with a wrong value"},
 	{NoEndpoints, "", Warning, "a Service without any address to send requests to"},
 	{EndpointNotAttached, "", Error, "an endpoint of the command line for a Service or port that does not exist"},
+	{ListenNotServed, "", Error, "a listener of the command line on a Service port that nothing serves"},
 
 	// Edge.
 	{IngressServiceNotFound, "", Error, "an Ingress backend that is no Service in its namespace"},
