@@ -218,7 +218,7 @@ func (c *compiler) lintDestinationRules() {
 		if host == "" || c.anyHost(host) {
 			continue
 		}
-		c.problem(problem.DRHostNotFound, item.Ref, item.Origin, "spec.host", "there is no Service or ServiceEntry "+host+c.nearestHost(host, item.Ref.Namespace),
+		c.problem(problem.DRHostNotFound, item.Ref, item.Origin, "spec.host", "there is no Service or ServiceEntry "+host+c.nearestHost(host),
 			"name a Service as NAME.NAMESPACE."+clusterDomain+", or a host of a ServiceEntry")
 	}
 	if len(mutual) > 0 {
@@ -248,27 +248,33 @@ func (c *compiler) anyHost(host string) bool {
 }
 
 // nearestHost offers what was probably meant by a host that there is not.
-func (c *compiler) nearestHost(host, namespace string) string {
+func (c *compiler) nearestHost(host string) string {
 	svc, rest, _ := strings.Cut(host, ".")
-	if ns, _, _ := strings.Cut(rest, "."); c.service(ns, svc) != nil {
+	ns, _, _ := strings.Cut(rest, ".")
+	if c.service(ns, svc) != nil {
 		return "; a name with a dot is taken as it is: did you mean " + strconv.Quote(svc+"."+ns+"."+clusterDomain) + "?"
-	} else if in := c.serviceNames(ns); len(in) > 0 {
-		namespace = ns
 	}
-	var have []string
-	for _, n := range c.serviceNames(namespace) {
-		have = append(have, n+"."+namespace+"."+clusterDomain)
+	var have, same []string
+	for n, s := range c.services {
+		switch {
+		case n.name == svc:
+			same = append(same, s.host)
+		case n.namespace == ns:
+			have = append(have, s.host)
+		}
 	}
 	for h := range c.entries {
 		have = append(have, h)
 	}
-	slices.Sort(have)
-	if near, ok := problem.Nearest(host, have); ok {
-		return "; did you mean " + strconv.Quote(near) + "?"
+	if len(same) > 0 {
+		return "; there is " + some(same, "")
 	}
-	names := c.serviceNames(namespace)
-	if near := nearest(svc, names); near != "" {
+	slices.Sort(have)
+	if near := nearest(host, have); near != "" {
 		return near
 	}
-	return "; namespace " + namespace + " has " + some(names, "no Service")
+	if names := c.serviceNames(ns); len(names) > 0 {
+		return "; namespace " + ns + " has " + some(names, "") + nearest(svc, names)
+	}
+	return ""
 }

@@ -61,7 +61,7 @@ func (c *compiler) resolve(k destinationKey) found {
 		return missing(problem.NotExported, "host", hidden.Ref.String()+" is not exported to namespace "+k.viewer+", where the gateway runs",
 			"let its exportTo hold "+strconv.Quote(k.viewer)+", or leave exportTo out")
 	case h == nil:
-		return missing(problem.HostNotFound, "host", "there is no Service or ServiceEntry "+host+c.nearestHost(host, k.viewer),
+		return missing(problem.HostNotFound, "host", "there is no Service or ServiceEntry "+host+c.nearestHost(host),
 			"name a Service as NAME.NAMESPACE."+clusterDomain+", or a host of a ServiceEntry")
 	}
 	if port == 0 && len(h.ports) == 1 {
@@ -82,7 +82,7 @@ func (c *compiler) resolve(k destinationKey) found {
 	switch {
 	case p == nil && port == 0: // no gateway carries the route: sidecars would take the port that the client uses
 		return found{backend: &plan.Backend{Key: clusterName(host, port, k.subset), Missing: "the destination names no port"}}
-	case p == nil && k.port == 0:
+	case p == nil && k.port == 0 && len(h.ports) > 1:
 		return missing(problem.PortRequired, "port", "the destination names no port, and "+h.String()+" has several: "+h.portsText()+"; the gateway's own, "+
 			strconv.Itoa(int(port))+", is none of them", "write port: {number: ...}")
 	case p == nil:

@@ -111,7 +111,7 @@ func (x *exchange) pick() (*upstream.Endpoint, error) {
 	if x.out.Inner().Retry.SameEndpoint {
 		tried = nil
 	}
-	e, err := x.cluster.Pick(x.ctx, 0, false, tried)
+	e, err := x.cluster.Pick(x.ctx, upstream.Hash(x.out.HashKey), x.out.Hashed, tried)
 	if err == nil {
 		x.tried = append(x.tried, e)
 	}
