@@ -64,12 +64,14 @@ func (c *ClientConn) NetConn() net.Conn { return c.nc }
 // Begin starts a request. Its head is written as AppendRequestHead says;
 // Framing decides about the body: Length (ContentLength bytes), Chunked, or
 // NoBody. Nothing is sent before Flush, End or enough of Write. With a
-// *FieldError nothing has begun.
+// *FieldError nothing has begun. On a connection that is not Reusable after an
+// exchange it is ErrState: what is left of that response would be taken for the
+// next one.
 func (c *ClientConn) Begin(h *RequestHead) error {
 	if c.w.err != nil {
 		return c.w.err
 	}
-	if c.w.open || c.lost {
+	if c.w.open || c.lost || c.method != "" && !c.Reusable() {
 		return ErrState
 	}
 	c.w.take()

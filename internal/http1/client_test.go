@@ -186,6 +186,28 @@ func TestReusable(t *testing.T) {
 	}
 }
 
+// TestBeginBehindAnUnfinishedExchange: whatever is left of a response must not
+// answer the next request.
+func TestBeginBehindAnUnfinishedExchange(t *testing.T) {
+	for name, answer := range map[string]string{
+		"body unread":  "HTTP/1.1 200 OK\r\nContent-Length: 38\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+		"one too many": "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+		"last one":     "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+		"head unread":  "",
+	} {
+		conn := connect(t, &Client{}, script(t, answer, false))
+		send(t, conn, getHead(), "")
+		if answer != "" {
+			if _, err := conn.ReadResponse(nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := conn.Begin(getHead()); err != ErrState {
+			t.Errorf("%s: got %v, want ErrState", name, err)
+		}
+	}
+}
+
 func TestReadResponseFails(t *testing.T) {
 	for _, c := range []struct {
 		name, answer string

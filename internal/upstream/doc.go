@@ -21,5 +21,6 @@
 //	e.Done(upstream.Result(status))             // or ConnectFailed, TimedOut ...
 //
 // and over HTTP/2 e.RoundTrip(req) stands in place of Conn and Put; the body of
-// its response must be closed.
+// its response must be closed. Of an endpoint that speaks what the client does
+// (SameAsClient) both may be asked for.
 package upstream

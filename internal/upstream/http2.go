@@ -15,11 +15,10 @@ import (
 	"github.com/doorward/doorward/internal/plan"
 )
 
-// What an HTTP/2 upstream may send before it is read, in bytes.
-const (
-	streamBuffer     = 256 << 10
-	connectionBuffer = 16 << 20
-)
+// streamBuffer is what an HTTP/2 upstream may send on a stream before it is read,
+// in bytes. The connection has no bound of its own that counts: slow readers of
+// some responses would use it up and hold up all the others.
+const streamBuffer = 256 << 10
 
 // h2pool is the HTTP/2 connections of an endpoint. The endpoint's mu guards it.
 type h2pool struct {
@@ -289,10 +288,7 @@ func (e *Endpoint) newTransport() *http.Transport {
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: int64(orDefault(o.Limits.HeaderBytes, http1.DefaultLimits().HeaderBytes)),
 		Protocols:              new(http.Protocols),
-		HTTP2: &http.HTTP2Config{
-			MaxReceiveBufferPerStream:     streamBuffer,
-			MaxReceiveBufferPerConnection: connectionBuffer,
-		},
+		HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: streamBuffer},
 	}
 	t.Protocols.SetUnencryptedHTTP2(true)
 	return t

@@ -385,6 +385,35 @@ func TestHTTP2WithoutAnyStream(t *testing.T) {
 	})
 }
 
+// Responses that nobody reads do not hold up others on the same connection.
+func TestHTTP2SlowReadersHoldNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := h2pooled(t, plan.Pool{}, 200, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == "POST" {
+				w.Write(make([]byte, 1<<20))
+			} else {
+				io.WriteString(w, "quick")
+			}
+		})
+		var all []*http.Response
+		for range 90 {
+			resp, err := e.RoundTrip(request(t, t.Context(), "POST", nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, resp)
+		}
+		synctest.Wait() // all of them are stuck
+		fetch(t, e)
+		if s := e.stats(0); s.Opened != 1 {
+			t.Errorf("%d connections made, want all on one", s.Opened)
+		}
+		for _, resp := range all {
+			resp.Body.Close()
+		}
+	})
+}
+
 func TestHTTP2CancellationEndsTheStreamOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		canceled := make(chan struct{})

@@ -15,7 +15,7 @@ func FuzzSchedule(f *testing.F) {
 	f.Add([]byte{7, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var weights []uint32
-		for ; len(data) >= 4 && len(weights) < 64; data = data[4:] {
+		for ; len(data) >= 4 && len(weights) < 12; data = data[4:] {
 			weights = append(weights, max(binary.LittleEndian.Uint32(data), 1)) // as update makes them
 		}
 		if len(weights) == 0 {
