@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -70,6 +71,10 @@ func annotationRows() []annotationRow {
 		{ignored, "affinity affinity-mode affinity-canary-behavior session-cookie-name session-cookie-path session-cookie-domain", ""},
 		{ignored, "session-cookie-expires session-cookie-max-age session-cookie-samesite session-cookie-conditional-samesite-none", ""},
 		{ignored, "session-cookie-secure session-cookie-change-on-failure upstream-hash-by upstream-hash-by-subset upstream-hash-by-subset-size", ""},
+		// They only shape what auth-type or auth-url asks for.
+		{ignored, "auth-secret-type auth-realm auth-method auth-signin auth-signin-redirect-param auth-response-headers", ""},
+		{ignored, "auth-proxy-set-headers auth-request-redirect auth-cache-key auth-cache-duration auth-always-set-cookie", ""},
+		{ignored, "auth-keepalive auth-keepalive-requests auth-keepalive-timeout auth-keepalive-share-vars", ""},
 		{ignored, "mirror-target mirror-host mirror-request-body", ""},
 		{ignored, "enable-access-log", "true"},
 		{ignored, "enable-opentelemetry opentelemetry-trust-incoming-span opentelemetry-operation-name", ""},
@@ -82,10 +87,9 @@ func annotationRows() []annotationRow {
 		// Without these, paths would be open that are not meant to be.
 		{closes, "use-regex", "false"},
 		{closes, "rewrite-target permanent-redirect temporal-redirect", ""},
-		{closes, "auth-type auth-secret auth-secret-type auth-realm auth-url auth-method auth-signin auth-signin-redirect-param", ""},
-		{closes, "auth-response-headers auth-proxy-set-headers auth-request-redirect auth-cache-key auth-cache-duration", ""},
-		{closes, "auth-always-set-cookie auth-keepalive auth-keepalive-requests auth-keepalive-timeout auth-keepalive-share-vars", ""},
-		{closes, "auth-tls-secret auth-tls-verify-client auth-tls-verify-depth auth-tls-error-page auth-tls-pass-certificate-to-upstream auth-tls-match-cn", ""},
+		{closes, "auth-type auth-secret auth-url", ""},
+		{closes, "auth-tls-secret auth-tls-verify-client auth-tls-match-cn auth-tls-verify-depth auth-tls-error-page", ""},
+		{closes, "auth-tls-pass-certificate-to-upstream", "false"},
 		{closes, "satisfy", "all"},
 		{closes, "allowlist-source-range whitelist-source-range denylist-source-range", ""},
 		{closes, "proxy-ssl-verify", "off"},
@@ -168,6 +172,7 @@ func (r *annotationReader) one(name, value string) {
 			"ingress-nginx knows no annotation "+annotationPrefix+name+nearest(name, sortedKeys(r.config.annotations))+"; it does nothing",
 			"correct the name or remove it")
 	case value == "" || row.how == accepted || row.same != "" && sameValue(value, row.same):
+	case name == "rewrite-target" && r.rewritesNothing(value):
 	case row.how == carried:
 		r.carry(name, value)
 	case row.how == closes:
@@ -183,6 +188,22 @@ func (r *annotationReader) one(name, value string) {
 		r.tell(problem.Warning, problem.NotCarriedOut, name, "the annotation is not carried out; requests are served without it",
 			"remove it, or do without what it asks for")
 	}
+}
+
+// rewritesNothing tells whether every path of the Ingress is the rewrite-target
+// already: then it has no effect (ingress-nginx, needsRewrite).
+func (r *annotationReader) rewritesNothing(to string) bool {
+	for _, rule := range r.item.Object.Spec.Rules {
+		if rule.HTTP == nil {
+			continue
+		}
+		for _, p := range rule.HTTP.Paths {
+			if cmp.Or(p.Path, "/") != to {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // sameValue tells whether a value means the default: by its letters, or as a

@@ -70,12 +70,7 @@ func (e *edge) key(t target) string {
 
 // fill finds the Service and its endpoints, or says why there are none.
 func (e *edge) fill(b *plan.Backend, l *location, svc *netv1.IngressServiceBackend, port intstr.IntOrString) {
-	ref, origin, field := l.ingress.item.Ref, l.ingress.item.Origin, l.field
-	if l.field != "spec.defaultBackend" && !l.written {
-		field = "spec.defaultBackend"
-	} else if l.written && l.field != "spec.defaultBackend" {
-		field += ".backend"
-	}
+	ref, origin, field := l.ingress.item.Ref, l.ingress.item.Origin, l.backendField
 	s := e.c.service(ref.Namespace, svc.Name)
 	if s == nil {
 		names := e.c.serviceNames(ref.Namespace)
@@ -92,7 +87,7 @@ func (e *edge) fill(b *plan.Backend, l *location, svc *netv1.IngressServiceBacke
 			why+"; the path answers 503", "name a host that is not this machine itself")
 		return
 	}
-	p := s.portRef(port, true)
+	p := edgePort(s.item.Object, port.String())
 	if p == nil && object.IsExternalName(s.item.Object) && port.Type == intstr.Int {
 		p = &corev1.ServicePort{Port: port.IntVal}
 	}
@@ -108,6 +103,19 @@ func (e *edge) fill(b *plan.Backend, l *location, svc *netv1.IngressServiceBacke
 	if b.Next == nil {
 		b.Endpoints, b.DNS = e.c.endpoints(s, p, nil)
 	}
+}
+
+// edgePort finds the first port of a Service that has the given number or name,
+// or the number or name of its targetPort (ingress-nginx, serviceEndpoints).
+func edgePort(s *corev1.Service, want string) *corev1.ServicePort {
+	for i := range s.Spec.Ports {
+		p := &s.Spec.Ports[i]
+		target := object.TargetPort(*p)
+		if strconv.Itoa(int(p.Port)) == want || target.String() == want || p.Name == want {
+			return p
+		}
+	}
+	return nil
 }
 
 // loopback tells why an ExternalName must not be followed: it leads to this

@@ -64,12 +64,15 @@ type location struct {
 	ingress *ingress
 	// backend is nil where the controller's default backend answers: 404.
 	backend *netv1.IngressBackend
-	field   string
+	// field is where the rule is written, backendField its backend.
+	field, backendField string
 	// written says that a rule asks for it, not the shape of a server.
 	written bool
 	// bare leaves the https redirect out (the catch-all of spec.defaultBackend).
 	bare bool
 }
+
+const defaultBackendField = "spec.defaultBackend"
 
 // anyHost is the host of rules without host, and of requests for hosts that no
 // rule names.
@@ -169,7 +172,7 @@ func (e *edge) makeHosts() {
 			name := hostName(r.Host)
 			if e.hosts[name] == nil {
 				e.hosts[name] = &edgeHost{name: name,
-					rest: &location{path: "/", ingress: ing, backend: backend, field: ruleField(i)}}
+					rest: &location{path: "/", ingress: ing, backend: backend, field: ruleField(i), backendField: defaultBackendField}}
 			}
 		}
 	}
@@ -179,10 +182,11 @@ func (e *edge) makeHosts() {
 // host and path that no rule takes.
 func (e *edge) catchAll(l *location, ing *ingress, backend *netv1.IngressBackend) {
 	if l.written {
-		e.conflict(ing, "spec.defaultBackend", l, "the catch-all backend")
+		e.conflict(ing, defaultBackendField, l, "the catch-all backend")
 		return
 	}
-	*l = location{path: "/", ingress: ing, backend: backend, field: "spec.defaultBackend", written: true, bare: true}
+	*l = location{path: "/", ingress: ing, backend: backend, field: defaultBackendField, backendField: defaultBackendField,
+		written: true, bare: true}
 }
 
 // makeLocations puts every path of every rule into its host; the first one of a
@@ -208,7 +212,7 @@ func (e *edge) addPath(h *edgeHost, ing *ingress, p *netv1.HTTPIngressPath, fiel
 		return
 	}
 	l := &location{path: cmp.Or(p.Path, "/"), exact: p.PathType != nil && *p.PathType == netv1.PathTypeExact,
-		ingress: ing, backend: &p.Backend, field: field, written: true}
+		ingress: ing, backend: &p.Backend, field: field, backendField: field + ".backend", written: true}
 	if l.path[0] != '/' {
 		e.c.problem(problem.Schema, ing.item.Ref, ing.item.Origin, field+".path",
 			"the path "+strconv.Quote(l.path)+" does not begin with /; no request has such a path", "begin the path with /")

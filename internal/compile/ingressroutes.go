@@ -2,6 +2,7 @@ package compile
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -123,7 +124,7 @@ func (e *edge) route(h *edgeHost, p edgePath) []*plan.Route {
 		r.Action = &plan.Direct{Status: 503, Reason: closed}
 		return []*plan.Route{r}
 	case p.slash:
-		r.Action = &plan.Redirect{Code: 301, Path: p.path + "/", AddSlash: true}
+		r.Action = &plan.Redirect{Code: 301, Path: escapePath(p.path) + "/", AddSlash: true}
 		return []*plan.Route{r}
 	}
 	if g := e.httpsRedirect(h, p, s); g != nil {
@@ -183,4 +184,17 @@ func (e *edge) forward(r *plan.Route, p edgePath, s *settings) []*plan.Route {
 	secure.Action = to(overTLS)
 	r.Action = to(plainHTTP)
 	return []*plan.Route{&secure, r}
+}
+
+// escapePath writes a path as NGINX puts it into a Location (ngx_escape_uri).
+func escapePath(path string) string {
+	var b strings.Builder
+	for i := 0; i < len(path); i++ {
+		if c := path[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"#%<>?\\^`{|}", c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }

@@ -158,7 +158,7 @@ func (e *EdgeSettings) believed(r *match.Request) (scheme, port, host string) {
 	if v, ok := r.Header.Joined("x-forwarded-port", ", "); ok {
 		port = v
 	}
-	if v, ok := r.Header.Joined("x-forwarded-host", ", "); ok {
+	if v, _ := r.Header.Joined("x-forwarded-host", ", "); v != "" && v[0] != ',' {
 		host, _, _ = strings.Cut(v, ",")
 	}
 	return scheme, port, host
@@ -232,9 +232,7 @@ func (l *Listener) sendNGINX(w *walk) {
 		h.Set("x-original-uri", w.hop.target)
 	}
 	h.Del("proxy")
-	if r.Host = host; host == "" {
-		r.Host = r.Name()
-	}
+	r.Host = host
 }
 
 // move copies what the client said in one field to another; what it says in
@@ -250,9 +248,17 @@ func move(h *header.Fields, from, to string) {
 	h.Del(to)
 }
 
-// leaveNGINX is what the edge does with a response.
+// leaveNGINX is what the edge does with a response: it hides what is between
+// NGINX and its upstream (proxy_hide_header), and who serves (server-tokens off).
 func (l *Listener) leaveNGINX(h *Hop, f *header.Fields) {
-	f.Del("server")
+	kept := (*f)[:0]
+	for _, x := range *f {
+		if x.Name != "server" && x.Name != "x-pad" && !strings.HasPrefix(x.Name, "x-accel-") {
+			kept = append(kept, x)
+		}
+	}
+	clear((*f)[len(kept):])
+	*f = kept
 	if v := l.edge().HSTS; h.Secure && v != "" {
 		f.Set("strict-transport-security", v)
 	}

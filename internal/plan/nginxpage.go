@@ -32,7 +32,8 @@ func renderNGINX(r *match.Request, p Reply) Reply {
 	p.Header.Set("content-type", "text/html")
 	p.Body = "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + heading +
 		"</h1></center>\r\n" + detail + "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
-	if p.Status >= 400 && padded(r) {
+	// What is refused before the head is read to its end is not padded.
+	if p.Status >= 400 && p.Status != 400 && p.Status != 414 && padded(r) {
 		p.Body += strings.Repeat("<!-- a padding to disable MSIE and Chrome friendly error page -->\r\n", 6)
 	}
 	return p
