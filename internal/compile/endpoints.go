@@ -220,7 +220,7 @@ func (c *compiler) attach(a Attached) {
 		return
 	}
 	want := intstr.Parse(a.Port)
-	p := s.portRef(want, false)
+	p := s.portRef(want)
 	if p == nil {
 		c.problem(problem.EndpointNotAttached, ref, s.item.Origin, "spec.ports",
 			"the endpoint "+a.Address+" is for port "+strconv.Quote(a.Port)+"; the Service has "+s.portsText(),

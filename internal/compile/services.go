@@ -60,22 +60,14 @@ func (s *service) port(number int32) *corev1.ServicePort {
 	return nil
 }
 
-// portRef finds a port by number or name; with orTarget, as an Ingress may name
-// it, also by the number or name of its targetPort. nil if there is none.
-func (s *service) portRef(ref intstr.IntOrString, orTarget bool) *corev1.ServicePort {
+// portRef finds a port by number or name; nil if there is none.
+func (s *service) portRef(ref intstr.IntOrString) *corev1.ServicePort {
 	if ref.Type == intstr.Int {
-		if p := s.port(ref.IntVal); p != nil {
-			return p
-		}
+		return s.port(ref.IntVal)
 	}
 	ports := s.item.Object.Spec.Ports
 	for i := range ports {
-		if ref.Type == intstr.String && ports[i].Name == ref.StrVal && ref.StrVal != "" {
-			return &ports[i]
-		}
-	}
-	for i := range ports {
-		if orTarget && object.TargetPort(ports[i]) == ref {
+		if ports[i].Name == ref.StrVal && ref.StrVal != "" {
 			return &ports[i]
 		}
 	}

@@ -191,14 +191,3 @@ func (m *Mirror) apply(w *walk) bool {
 }
 
 func (*Mirror) respond(*Hop, int, *header.Fields) {}
-
-// HSTS marks answers over TLS (RFC 6797); it replaces the upstream's value.
-type HSTS struct{ Value string }
-
-func (*HSTS) apply(*walk) bool { return false }
-func (s *HSTS) respond(h *Hop, _ int, f *header.Fields) {
-	if h.Secure {
-		f.Set("strict-transport-security", s.Value)
-	}
-}
-func (s *HSTS) String() string { return "HSTS " + s.Value }
