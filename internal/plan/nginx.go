@@ -267,7 +267,7 @@ func (l *Listener) leaveNGINX(h *Hop, f *header.Fields) {
 // slashed is the Location of a location that takes only what is below it: its
 // path with a slash, and the query. The port is not told (port_in_redirect off).
 func (d *Redirect) slashed(r *match.Request) string {
-	host := match.HostName(r.Host)
+	host := strings.TrimSuffix(match.HostName(r.Host), ".")
 	if host == "" {
 		host = "_"
 	}
