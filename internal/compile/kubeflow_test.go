@@ -67,7 +67,7 @@ func TestKubeflow(t *testing.T) {
 }
 
 // still is a world in which nothing happens.
-type still struct{}
+type still struct{ plan.Closed }
 
 func (still) Now() time.Time  { return time.Unix(1700000000, 0) }
 func (still) Chance() float64 { return 0.5 }

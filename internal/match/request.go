@@ -21,6 +21,15 @@ type Request struct {
 	// who serves many requests of one peer sets it once, "" has it made.
 	Peer     netip.Addr
 	PeerText string
+	// Remote is the client's address as this hop believes it: Peer, or what
+	// X-Forwarded-For says where proxies before it are trusted.
+	Remote netip.Addr
+	// LocalPort is the port that this hop listens on, to its policies.
+	LocalPort int
+	// Source is who the TLS peer has proved to be, TRUSTDOMAIN/ns/NS/sa/SA; "" nobody.
+	Source string
+	// Token is the verified token that this hop has accepted; nil none.
+	Token *Token
 	// Secure tells whether the connection of this hop is TLS, SNI the server
 	// name that its handshake asked for, in lower case.
 	Secure bool

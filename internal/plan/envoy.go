@@ -49,6 +49,7 @@ func (l *Listener) enterEnvoy(w *walk) bool {
 		}
 		keepProto = said
 	}
+	r.Remote = client
 	peer := r.Client()
 	if had {
 		r.Header.Set("x-forwarded-for", forwarded+","+peer)

@@ -11,7 +11,10 @@ import (
 )
 
 // still is a world in which everything repeats.
-type still struct{ chance float64 }
+type still struct {
+	Closed
+	chance float64
+}
 
 func (still) Now() time.Time    { return time.Unix(1700000000, 0) }
 func (s still) Chance() float64 { return s.chance }

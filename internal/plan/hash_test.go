@@ -11,7 +11,7 @@ import (
 )
 
 // counted is a World whose ids are 1, 1, 1, ...
-type counted struct{}
+type counted struct{ Closed }
 
 func (counted) Now() time.Time  { return time.Time{} }
 func (counted) Chance() float64 { return 0 }

@@ -97,6 +97,13 @@ type Listener struct {
 	// first chain without server names; a TLS connection the one that fits its
 	// server name best.
 	Chains []*Chain
+	// Guards judge every request before its host and route are chosen, in the
+	// order of the layer: external authorizers, tokens, policies.
+	Guards []Guard
+	// Identity is who the workload is to others: TRUSTDOMAIN/ns/NS/sa/SA; "" nobody.
+	Identity string
+	// TargetPort is the port of the workload that policies know it by.
+	TargetPort int
 	// TrustedHops is how many proxies before this one are believed in
 	// X-Forwarded-For and -Proto (MeshConfig gatewayTopology.numTrustedProxies).
 	TrustedHops int

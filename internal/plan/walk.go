@@ -3,20 +3,9 @@ package plan
 import (
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/doorward/doorward/internal/match"
 )
-
-// World is the only door from a walk to what is not data. The server's is
-// live; the offline tools' is fixed, so that they repeat.
-type World interface {
-	Now() time.Time
-	// Chance returns a number in [0, 1).
-	Chance() float64
-	// ID returns 16 random bytes for a request id.
-	ID() [16]byte
-}
 
 // walk is the state of one Walk. It lives in the Outcome so that a walk
 // allocates nothing for itself.
@@ -56,6 +45,7 @@ func (w *walk) through(l *Listener) *Listener {
 	if w.tr != nil {
 		w.note("hop", l.Dialect.String()+" "+l.Key, true, "")
 	}
+	w.req.Remote, w.req.LocalPort, w.req.Token = w.req.Peer, l.TargetPort, nil
 	chain := l.chain(w.req.Secure, w.req.SNI)
 	if chain == nil || chain.Closed {
 		w.reply(Reply{Status: l.unreachableStatus(), Reason: "no server of " + l.Key + " takes this connection"})
@@ -65,7 +55,7 @@ func (w *walk) through(l *Listener) *Listener {
 		w.reply(Reply{Status: 400, Reason: "the path cannot be normalised"})
 		return nil
 	}
-	if !l.enter(w) {
+	if !l.enter(w) || w.guarded(l.Guards) {
 		return nil
 	}
 	host := chain.hosts.find(w.req.Name())
@@ -102,16 +92,24 @@ func (w *walk) route(h *Host) *Route {
 	return nil
 }
 
-// take runs the guards, filters and action of a route.
-func (w *walk) take(r *Route) *Listener {
-	for _, g := range r.Guards {
+// guarded asks the guards in order, and tells whether one has answered.
+func (w *walk) guarded(guards []Guard) bool {
+	for _, g := range guards {
 		stop := g.check(w)
 		if w.tr != nil {
 			w.note("guard", g.String(), !stop, "")
 		}
 		if stop {
-			return nil
+			return true
 		}
+	}
+	return false
+}
+
+// take runs the guards, filters and action of a route.
+func (w *walk) take(r *Route) *Listener {
+	if w.guarded(r.Guards) {
+		return nil
 	}
 	for _, f := range r.Filters {
 		stop := f.apply(w)
@@ -219,7 +217,7 @@ const layerPeerText = "127.0.0.1"
 // cross makes the request what the next layer would receive on its socket.
 func (w *walk) cross(b *Backend) {
 	w.req.Peer, w.req.PeerText = layerPeer, layerPeerText
-	w.req.Secure, w.req.SNI = b.TLS != nil, ""
+	w.req.Secure, w.req.SNI, w.req.Source = b.TLS != nil, "", ""
 	if b.TLS != nil {
 		w.req.SNI = b.TLS.Name
 	}

@@ -4,11 +4,13 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"time"
+
+	"github.com/doorward/doorward/internal/plan"
 )
 
 // live is the world of a running server. Request ids need to be unlike each
 // other, not secret; the runtime's source is a ChaCha8 with a random seed.
-type live struct{}
+type live struct{ plan.Closed }
 
 func (live) Now() time.Time  { return time.Now() }
 func (live) Chance() float64 { return rand.Float64() }

@@ -81,7 +81,7 @@ func (r *Request) walk(p *plan.Plan) (Outcome, error) {
 		req.ContentLength = -1
 	}
 	var out plan.Outcome
-	p.Walk(l, &req, World{r.Chance}, nil, &out)
+	p.Walk(l, &req, World{Dice: r.Chance}, nil, &out)
 	return r.outcome(&req, &out), nil
 }
 
@@ -116,7 +116,10 @@ func BackendName(b *plan.Backend) string {
 
 // World is a plan.World in which everything repeats: the dice show Chance, the
 // clock stands still, ids are all zeros.
-type World struct{ Dice float64 }
+type World struct {
+	plan.Closed
+	Dice float64
+}
 
 func (w World) Now() time.Time  { return time.Unix(1700000000, 0).UTC() }
 func (w World) Chance() float64 { return w.Dice }

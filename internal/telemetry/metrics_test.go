@@ -13,7 +13,7 @@ import (
 	"github.com/doorward/doorward/internal/plan"
 )
 
-type fixedWorld struct{}
+type fixedWorld struct{ plan.Closed }
 
 func (fixedWorld) Now() time.Time  { return time.Unix(0, 0) }
 func (fixedWorld) Chance() float64 { return 0 }

@@ -1,0 +1,30 @@
+package match
+
+// Token is a JSON Web Token that has been verified. It is shared by all requests
+// that carry it and never changes.
+type Token struct {
+	Issuer, Subject string
+	Audiences       []string
+	Presenter       string         // the claim azp
+	Claims          map[string]any // as JSON is read: string, float64, bool, []any, map[string]any, nil
+	Raw             string         // the token as it came
+	Payload         string         // its middle part, base64url without padding
+	principal       string
+}
+
+// NewToken returns t with its principal made. The fields must not change any more.
+func NewToken(t Token) *Token {
+	if t.Issuer != "" && t.Subject != "" {
+		t.principal = t.Issuer + "/" + t.Subject
+	}
+	return &t
+}
+
+// Principal is ISSUER/SUBJECT, or "" unless the token has both: who lacks one is
+// nobody to a policy (Istio, requestPrincipals).
+func (t *Token) Principal() string {
+	if t == nil {
+		return ""
+	}
+	return t.principal
+}
