@@ -20,7 +20,8 @@ import (
 type exchange struct {
 	p      *Proxy
 	client client
-	ctx    context.Context // ends when the client is gone
+	ctx    context.Context    // ends when the client is gone
+	cancel context.CancelFunc // ends ctx
 
 	listener *plan.Listener
 	req      match.Request
@@ -68,9 +69,9 @@ func newExchange(p *Proxy) *exchange {
 }
 
 // take returns an exchange for a request that came by c.
-func (p *Proxy) take(c *conn, near client, ctx context.Context) *exchange {
+func (p *Proxy) take(c *conn, near client, ctx context.Context, cancel context.CancelFunc) *exchange {
 	x := p.pool.Get().(*exchange)
-	x.client, x.ctx = near, ctx
+	x.client, x.ctx, x.cancel = near, ctx, cancel
 	x.record.Start = time.Now()
 	x.record.Listener, x.record.Client, x.record.Secure = c.key, c.remote, c.secure
 	x.record.Wait = -1
@@ -89,7 +90,7 @@ func (p *Proxy) give(x *exchange) {
 	clear(x.reply[:cap(x.reply)])
 	mirrors := x.out.Mirrors
 	clear(mirrors)
-	x.client, x.ctx, x.listener, x.cluster = nil, nil, nil, nil
+	x.client, x.ctx, x.cancel, x.listener, x.cluster = nil, nil, nil, nil, nil
 	x.req, x.record, x.answer, x.head = match.Request{}, telemetry.Exchange{}, answer{}, http1.RequestHead{}
 	x.out = plan.Outcome{Mirrors: mirrors[:0]}
 	x.upgrade, x.watching, x.broken, x.limits, x.attempts, x.deadline = "", false, false, limits{}, 0, time.Time{}
@@ -244,6 +245,7 @@ func (x *exchange) pause(d time.Duration) bool {
 // leave notes that the client is gone and interrupts what is under way.
 func (x *exchange) leave() {
 	x.gone.Store(true)
+	x.cancel()
 	x.interrupt(errClientGone)
 }
 

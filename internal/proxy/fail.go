@@ -21,9 +21,8 @@ func (x *exchange) tellFailure() {
 		x.left()
 		return
 	}
-	var bad *http1.FieldError
-	if errors.As(a.err, &bad) && !a.sent { // the request cannot be written
-		x.answerAt(0, plan.Reply{Status: 400, Reason: bad.Error()})
+	if a.ours() {
+		x.answerAt(0, plan.Reply{Status: 400, Reason: a.err.Error()})
 		return
 	}
 	x.record.Flags |= telemetry.FlagsOf(a.failure)

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -49,6 +50,7 @@ func (x *exchange) forward() {
 	x.prepareMirrors()
 	if x.up.whole {
 		x.timeLeft() // starts the total limit
+		x.watch()
 	}
 	for {
 		x.attempt()
@@ -163,6 +165,8 @@ func (x *exchange) failureOf(err error) (plan.Failure, int) {
 		return plan.ClientGone, last
 	case errors.As(err, &dial):
 		return x.dialFailure(dial), last
+	case errors.Is(err, context.DeadlineExceeded):
+		return plan.Timeout, x.limits.totalBy
 	case errors.Is(err, upstream.ErrNoneHealthy):
 		return plan.NoneHealthy, last
 	case errors.Is(err, upstream.ErrOverflow):
@@ -201,8 +205,18 @@ func (x *exchange) dialFailure(d *upstream.DialError) plan.Failure {
 	return plan.ConnectFailure
 }
 
+// ours tells whether nobody was asked: what should have been sent cannot be
+// written.
+func (a *answer) ours() bool {
+	var bad *http1.FieldError
+	return !a.sent && errors.As(a.err, &bad)
+}
+
 // resultOf is what a failure says about the endpoint.
 func resultOf(a *answer) upstream.Result {
+	if a.ours() {
+		return upstream.NoResult
+	}
 	switch a.failure {
 	case plan.ConnectFailure, plan.ConnectTimeout:
 		return upstream.ConnectFailed

@@ -50,8 +50,10 @@ func (c *conn) refused(err error) {
 // exchangeHTTP1 carries one request out; false when the connection must be
 // aborted.
 func (c *conn) exchangeHTTP1(h *http1.ServerConn, head *http1.RequestHead) bool {
-	x := c.p.take(c, h, c.ctx)
+	x := c.p.take(c, h, c.ctx, c.cancel)
 	defer c.p.give(x)
+	c.carries(x)
+	defer c.carries(nil)
 	r := &x.req
 	r.Major, r.Minor = 1, 1
 	if head.HTTP10 {

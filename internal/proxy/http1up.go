@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 
 	"github.com/doorward/doorward/internal/http1"
@@ -23,23 +24,24 @@ func (x *exchange) tryHTTP1(e *upstream.Endpoint) {
 // oneHTTP1 sends the request on one connection and waits for the head of the
 // response. stale says that the connection had been dead before.
 func (x *exchange) oneHTTP1(e *upstream.Endpoint, want upstream.Want) (stale bool) {
-	c, err := e.Conn(x.ctx, want)
+	c, err := x.connection(e, want)
 	if err != nil {
 		x.failOf(err)
 		return false
 	}
+	x.answer.conn = c
 	h := x.requestHead()
 	c.Timeouts.FirstByte, c.Timeouts.Read, c.Timeouts.Write = 0, x.limits.read, x.limits.send
 	if err := c.Begin(h); err != nil {
+		x.answer.conn = nil
 		c.Close()
 		x.failOf(err)
 		return false
 	}
 	x.underWay(c.ClientConn, nil)
 	x.answer.sent = true
-	x.up.send(c.ClientConn)
 	var resp *http1.ResponseHead
-	if err = x.up.err; err == nil {
+	if err = x.up.send(c.ClientConn); err == nil {
 		resp, err = c.ReadResponse(x.onInterim)
 	}
 	if err == nil && resp.Status == 101 && x.upgrade == "" {
@@ -51,7 +53,7 @@ func (x *exchange) oneHTTP1(e *upstream.Endpoint, want upstream.Want) (stale boo
 		if resp.Framing == http1.Chunked || resp.Framing == http1.UntilClose {
 			a.length = -1
 		}
-		a.body, a.conn = &c.Body, c
+		a.body = &c.Body
 		return false
 	}
 	x.up.stop()
@@ -60,9 +62,21 @@ func (x *exchange) oneHTTP1(e *upstream.Endpoint, want upstream.Want) (stale boo
 	if x.up.err != nil {
 		err = x.up.err
 	}
+	x.answer.conn = nil
 	c.Close()
 	x.failOf(err)
 	return stale
+}
+
+// connection gets a connection. Where it may have to wait for one, the total
+// limit bounds that too.
+func (x *exchange) connection(e *upstream.Endpoint, want upstream.Want) (*upstream.Conn, error) {
+	if x.out.Backend.Pool.MaxConnections <= 0 || x.deadline.IsZero() {
+		return e.Conn(x.ctx, want)
+	}
+	ctx, cancel := context.WithDeadline(x.ctx, x.deadline)
+	defer cancel()
+	return e.Conn(ctx, want)
 }
 
 func isTimeout(err error) bool {

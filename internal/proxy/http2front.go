@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -56,7 +57,9 @@ func (c *conn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // exchangeHTTP2 carries one request out; false when the stream must be reset.
 func (c *conn) exchangeHTTP2(w http.ResponseWriter, r *http.Request) bool {
 	near := &http2client{w: w, r: r}
-	x := c.p.take(c, near, r.Context())
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	x := c.p.take(c, near, ctx, cancel)
 	defer c.p.give(x)
 	q := &x.req
 	q.Major, q.Minor = 2, 0
@@ -67,6 +70,9 @@ func (c *conn) exchangeHTTP2(w http.ResponseWriter, r *http.Request) bool {
 		default:
 			q.Header = append(q.Header, f)
 		}
+	}
+	for name := range r.Trailer { // x/net has taken the line that announces them
+		q.Header.Add("trailer", strings.ToLower(name))
 	}
 	http1.RemoveHopByHop(&q.Header)
 	q.ContentLength = r.ContentLength

@@ -71,6 +71,9 @@ func (x *exchange) tryHTTP2(e *upstream.Endpoint) {
 	t.resp = resp
 	a := &x.answer
 	a.status, a.fields, a.length = resp.StatusCode, fieldsOf(resp.Header), resp.ContentLength
+	if len(resp.Trailer) > 0 {
+		a.length = -1 // HTTP/1.1 has trailers behind chunks only
+	}
 	a.body = &stream{r: t, done: resp.Body == http.NoBody, trailers: func() header.Fields { return fieldsOf(resp.Trailer) }}
 	a.stream = t
 }

@@ -114,7 +114,7 @@ func (x *exchange) backoff(base time.Duration, n int) bool {
 // wanted tells whether the policy names what has happened.
 func wanted(r *plan.Retry, a *answer) bool {
 	if a.failed {
-		return wantedFailure(r.On, a)
+		return !a.ours() && wantedFailure(r.On, a)
 	}
 	return wantedStatus(r, a)
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/doorward/doorward/internal/http1"
@@ -34,6 +35,9 @@ type conn struct {
 	sni    string
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
+
+	mu  sync.Mutex // guards:
+	now *exchange  // under way in HTTP/1.1
 }
 
 // Serve accepts connections from ln for the plan's listener called key, until
@@ -186,6 +190,18 @@ func (p *Proxy) cut() {
 	defer p.mu.Unlock()
 	for c := range p.conns {
 		c.cancel()
+		c.mu.Lock()
+		if c.now != nil {
+			c.now.leave()
+		}
+		c.mu.Unlock()
 		c.nc.Close()
 	}
+}
+
+// carries says which exchange is under way, nil: none.
+func (c *conn) carries(x *exchange) {
+	c.mu.Lock()
+	c.now = x
+	c.mu.Unlock()
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/internal/header"
+	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/telemetry"
 	"github.com/doorward/doorward/internal/upstream"
 )
@@ -16,6 +17,12 @@ import (
 // The limit between two reads of the hops bounds the quiet; Envoy has none.
 func (x *exchange) tunnel() {
 	a := &x.answer
+	if !x.up.stop() { // nobody can tell the body from the tunnel
+		x.abandon()
+		x.answer = answer{failed: true, failure: plan.BadResponse, by: x.last()}
+		x.tellFailure()
+		return
+	}
 	if a.upgrade != "" {
 		a.fields = append(a.fields, header.Field{Name: "upgrade", Value: a.upgrade})
 	}

@@ -110,8 +110,8 @@ func passable(f header.Fields) header.Fields {
 
 // send writes the body to c as far as it goes without waiting for the client.
 // The rest is left to a goroutine, so that an answer can come before the body
-// is whole. Errors of writing are c's to tell; u.err tells of the client's.
-func (u *upload) send(c *http1.ClientConn) {
+// is whole. The error is the client's; those of writing are c's to tell.
+func (u *upload) send(c *http1.ClientConn) error {
 	if len(u.kept) > 0 {
 		c.Write(u.kept)
 	}
@@ -121,20 +121,20 @@ func (u *upload) send(c *http1.ClientConn) {
 			break
 		}
 		if err != nil {
-			return
+			return err
 		}
 		c.Write(data)
 	}
 	if u.whole {
 		c.End(u.trailers())
 		u.x.sent(c)
-		return
+		return nil
 	}
-	if c.Flush() != nil {
-		return
+	if c.Flush() == nil {
+		u.running = make(chan struct{})
+		go u.run(c)
 	}
-	u.running = make(chan struct{})
-	go u.run(c)
+	return nil
 }
 
 // run uploads what is left.
