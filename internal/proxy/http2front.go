@@ -31,6 +31,7 @@ func (p *Proxy) setUpHTTP2() {
 	p.hs = &http.Server{MaxHeaderBytes: limits.HeaderBytes, ErrorLog: log.New(io.Discard, "", 0)}
 	p.h2 = &http2.Server{
 		MaxConcurrentStreams:         maxStreams,
+		MaxReadFrameSize:             16 << 10,
 		MaxUploadBufferPerConnection: 1 << 20,
 		MaxUploadBufferPerStream:     256 << 10,
 		IdleTimeout:                  max(p.o.Timeouts.Idle, 0),

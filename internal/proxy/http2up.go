@@ -74,8 +74,14 @@ func (x *exchange) tryHTTP2(e *upstream.Endpoint) {
 	if len(resp.Trailer) > 0 {
 		a.length = -1 // HTTP/1.1 has trailers behind chunks only
 	}
-	a.body = &stream{r: t, done: resp.Body == http.NoBody, trailers: func() header.Fields { return fieldsOf(resp.Trailer) }}
+	a.body = &stream{r: t, done: endsWithHead(req, resp), trailers: func() header.Fields { return fieldsOf(resp.Trailer) }}
 	a.stream = t
+}
+
+// endsWithHead tells whether the stream has ended with the head, as a gRPC
+// answer of trailers only does: it must leave in one frame again.
+func endsWithHead(req *http.Request, resp *http.Response) bool {
+	return req.Method == http.MethodHead || resp.ContentLength == 0 && resp.Header.Get("Content-Length") == ""
 }
 
 func isDial(err error) bool {

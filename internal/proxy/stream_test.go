@@ -163,7 +163,7 @@ func TestInterimResponses(t *testing.T) {
 func TestEarlyAnswerToLargeUpload(t *testing.T) {
 	everyWay(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
-		http.Error(w, "too much", 413)
+		http.Error(w, "too much", http.StatusRequestEntityTooLarge)
 	}, func(t *testing.T, r *rig, client http.RoundTripper) {
 		body, send := io.Pipe()
 		defer send.Close()

@@ -1,0 +1,118 @@
+package proxy
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/doorward/doorward/internal/plan"
+)
+
+// certificate is a self-signed one for name.
+func certificate(t testing.TB, name string) *tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// secureGateway serves name over TLS.
+func secureGateway(t testing.TB, name string, routes ...*plan.Route) *plan.Listener {
+	l := gateway(routes...)
+	l.Chains[0].Names, l.Chains[0].Certificate = []string{name}, certificate(t, name)
+	return l
+}
+
+// tlsClient is a transport over TLS that asks for name and, with h2, for HTTP/2.
+func tlsClient(t testing.TB, name string, h2 bool) *http.Transport {
+	tr := &http.Transport{ForceAttemptHTTP2: h2, DisableCompression: true,
+		TLSClientConfig: &tls.Config{ServerName: name, InsecureSkipVerify: true, ClientSessionCache: tls.NewLRUClientSessionCache(4)}}
+	t.Cleanup(tr.CloseIdleConnections)
+	return tr
+}
+
+func TestTLS(t *testing.T) {
+	up := origin(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.Header.Get("X-Forwarded-Proto"))
+	})
+	g := secureGateway(t, "shop.example", to(backend("up", up)))
+	r := newRig(t, gatewayKey, nil, g)
+	for _, security := range []Security{TLS, AsPlanned} {
+		addr := r.listen(gatewayKey, security)
+		for _, h2 := range []bool{false, true} {
+			client := tlsClient(t, "shop.example", h2)
+			req := r.request("GET", "/", nil)
+			req.URL.Scheme, req.URL.Host, req.Host = "https", addr, "shop.example"
+			resp, err := client.RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if string(body) != "https" || (resp.ProtoMajor == 2) != h2 || resp.TLS.PeerCertificates[0].Subject.CommonName != "shop.example" {
+				t.Errorf("got %q over %s with %s", body, resp.Proto, resp.TLS.PeerCertificates[0].Subject)
+			}
+		}
+		// A name that no chain takes is refused in the handshake.
+		if c, err := tls.Dial("tcp", addr, &tls.Config{ServerName: "other.example", InsecureSkipVerify: true}); err == nil {
+			c.Close()
+			t.Error("a handshake for a name that no server takes succeeds")
+		}
+		if c, err := tls.Dial("tcp", addr, &tls.Config{ServerName: "shop.example", InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}); err == nil {
+			c.Close()
+			t.Error("TLS 1.1 is served")
+		}
+	}
+}
+
+// Sessions are resumed, and the plan in force decides about their requests.
+func TestTLSResumption(t *testing.T) {
+	up := origin(t, func(w http.ResponseWriter, r *http.Request) {})
+	g := secureGateway(t, "shop.example", to(backend("up", up)))
+	r := newRig(t, gatewayKey, nil, g)
+	addr := r.listen(gatewayKey, TLS)
+	config := &tls.Config{ServerName: "shop.example", InsecureSkipVerify: true, ClientSessionCache: tls.NewLRUClientSessionCache(4)}
+	get := func() (resumed bool, status int) {
+		c, err := tls.Dial("tcp", addr, config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr := &http.Transport{Dial: func(string, string) (net.Conn, error) { return c, nil }}
+		defer tr.CloseIdleConnections()
+		resp, err := tr.RoundTrip(r.request("GET", "/", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		return c.ConnectionState().DidResume, resp.StatusCode
+	}
+	get()
+	if resumed, status := get(); !resumed || status != 200 {
+		t.Errorf("the second connection: resumed %v, status %d", resumed, status)
+	}
+	closed := secureGateway(t, "shop.example", to(backend("up", up)))
+	closed.Chains[0].Closed = true
+	r.swap(closed)
+	if resumed, status := get(); resumed && status != 503 {
+		t.Errorf("a resumed session passes a closed server: %d", status)
+	}
+}
