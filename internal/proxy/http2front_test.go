@@ -119,7 +119,9 @@ func TestHTTP2RequestUpstream(t *testing.T) {
 
 // What HTTP/1.1's parser refuses, HTTP/2 does not smuggle past it.
 func TestHTTP2RefusesWhatHTTP1Would(t *testing.T) {
-	up := origin(t, func(w http.ResponseWriter, r *http.Request) { t.Errorf("%s %q reached the upstream", r.Method, r.RequestURI) })
+	up := origin(t, func(w http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s %q reached the upstream", r.Method, r.RequestURI)
+	})
 	r := newRig(t, plan.Edge, nil, edge(to(backend("up", up))))
 	for _, c := range []struct{ path, authority, method string }{
 		{"/a b", "a", "GET"}, {"/a\r\nx: y", "a", "GET"}, {"*", "a", "GET"}, {"x", "a", "GET"}, {"http://a/", "a", "GET"},

@@ -70,7 +70,9 @@ func TestWebSocket(t *testing.T) {
 
 // An upgrade that the upstream declines is an ordinary answer.
 func TestDeclinedUpgrade(t *testing.T) {
-	up := origin(t, func(w http.ResponseWriter, r *http.Request) { http.Error(w, r.Header.Get("Upgrade"), http.StatusForbidden) })
+	up := origin(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, r.Header.Get("Upgrade"), http.StatusForbidden)
+	})
 	r := newRig(t, gatewayKey, nil, gateway(to(backend("up", up))))
 	req := r.request("GET", "/", nil)
 	req.Header.Set("Connection", "Upgrade")
