@@ -27,7 +27,7 @@ func (l *Listener) send(w *walk, f *Forward) {
 // leave edits a response on its way back; own says that this hop made it.
 func (l *Listener) leave(h *Hop, status int, f *header.Fields, took time.Duration, own bool) {
 	if h.To != nil && h.To.Headers != nil && !own {
-		h.To.Headers.Response.apply(f, nil, status)
+		h.To.Headers.Response.apply(f, h, status)
 	}
 	if h.Route != nil && !(own && isForward(h.Route)) {
 		for _, flt := range h.Route.Filters {

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"encoding/hex"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -20,7 +19,6 @@ var externalOnly = [...]string{
 	"x-envoy-upstream-rq-timeout-ms", "x-envoy-upstream-rq-per-try-timeout-ms", "x-envoy-upstream-rq-timeout-alt-response",
 	"x-envoy-expected-rq-timeout-ms", "x-envoy-force-trace", "x-envoy-ip-tags", "x-envoy-original-url",
 	"x-envoy-hedge-on-per-try-timeout", "x-envoy-internal", "x-envoy-external-address", "x-envoy-attempt-count",
-	"x-forwarded-client-cert",
 }
 
 // enterEnvoy is what an Istio gateway does with the fields of a request before
@@ -29,7 +27,7 @@ func (l *Listener) enterEnvoy(w *walk) bool {
 	r := w.req
 	kept := r.Header[:0]
 	for _, f := range r.Header {
-		if f.Name[0] != 'x' || !isExternalOnly(f.Name) {
+		if !isExternalOnly(f.Name) {
 			kept = append(kept, f)
 		}
 	}
@@ -52,7 +50,7 @@ func (l *Listener) enterEnvoy(w *walk) bool {
 	r.Remote = client
 	peer := r.Client()
 	if had {
-		r.Header.Set("x-forwarded-for", forwarded+","+peer)
+		r.Header.Set("x-forwarded-for", w.text.join(forwarded, ",", peer))
 	} else {
 		r.Header.Add("x-forwarded-for", peer)
 	}
@@ -60,13 +58,20 @@ func (l *Listener) enterEnvoy(w *walk) bool {
 	if !keepProto {
 		r.Header.Set("x-forwarded-proto", scheme)
 	}
-	r.Header.Add("x-envoy-external-address", client.String())
+	w.hop.peer, w.hop.client = peer, peer
+	if client != r.Peer {
+		w.hop.client = client.String()
+	}
+	r.Header.Add("x-envoy-external-address", w.hop.client)
 	// An outside request gets an id of its own, whatever it brought.
-	r.Header.Set("x-request-id", uuid(w.world.ID()))
+	r.Header.Set("x-request-id", w.text.uuid(w.world.ID()))
 	return true
 }
 
 func isExternalOnly(name string) bool {
+	if !strings.HasPrefix(name, "x-envoy-") {
+		return name == "x-forwarded-client-cert"
+	}
 	for _, n := range externalOnly {
 		if n == name {
 			return true
@@ -92,22 +97,6 @@ func fromRight(list string, n int, peer netip.Addr) netip.Addr {
 	return peer
 }
 
-// uuid formats b as a random UUID (RFC 9562, version 4).
-func uuid(b [16]byte) string {
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	var out [36]byte
-	hex.Encode(out[:], b[:4])
-	out[8] = '-'
-	hex.Encode(out[9:], b[4:6])
-	out[13] = '-'
-	hex.Encode(out[14:], b[6:8])
-	out[18] = '-'
-	hex.Encode(out[19:], b[8:10])
-	out[23] = '-'
-	hex.Encode(out[24:], b[10:])
-	return string(out[:])
-}
-
 // sendEnvoy adds what Envoy's router tells the upstream.
 func (l *Listener) sendEnvoy(w *walk, f *Forward) {
 	w.req.Header.Set("x-envoy-attempt-count", "1")
@@ -115,7 +104,8 @@ func (l *Listener) sendEnvoy(w *walk, f *Forward) {
 		if p := f.Retry.PerTry; p > 0 && p < t {
 			t = p
 		}
-		w.req.Header.Set("x-envoy-expected-rq-timeout-ms", strconv.FormatInt(t.Milliseconds(), 10))
+		var digits [20]byte
+		w.req.Header.Set("x-envoy-expected-rq-timeout-ms", w.text.bytes(strconv.AppendInt(digits[:0], t.Milliseconds(), 10)))
 	}
 }
 

@@ -43,15 +43,19 @@ func (e *HeaderEdits) Empty() bool { return len(e.Remove)+len(e.Set)+len(e.Add) 
 
 // apply edits f. Values are formatted before any is written, so none sees the
 // others; one that comes out empty is not written (Envoy header_parser).
-func (e *HeaderEdits) apply(f *header.Fields, r *match.Request, status int) {
+func (e *HeaderEdits) apply(f *header.Fields, h *Hop, status int) {
 	for _, n := range e.Remove {
 		f.Del(n)
+	}
+	m := moment{hop: h, status: status}
+	if status != 0 {
+		m.response = *f
 	}
 	var room [8]string
 	values := room[:0]
 	for _, list := range [...][]HeaderValue{e.Set, e.Add} {
 		for i := range list {
-			values = append(values, list[i].Value.expand(r, status))
+			values = append(values, list[i].Value.expand(&m))
 		}
 	}
 	for i := range e.Set {
@@ -72,7 +76,7 @@ type HeaderRoute struct{ Headers }
 
 func (*HeaderRoute) apply(*walk) bool { return false } // request edits come with the action
 func (f *HeaderRoute) respond(h *Hop, status int, fields *header.Fields) {
-	f.Response.apply(fields, nil, status)
+	f.Response.apply(fields, h, status)
 }
 
 // Fault delays or aborts a share of the requests (HTTPFaultInjection). The

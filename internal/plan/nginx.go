@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"encoding/hex"
 	"net/netip"
 	"strings"
 
@@ -204,8 +203,7 @@ func (l *Listener) sendNGINX(w *walk) {
 	r, e := w.req, l.edge()
 	h := &r.Header
 	if id, _ := h.Joined("x-request-id", ", "); id == "" && !e.NoRequestID {
-		b := w.world.ID()
-		h.Set("x-request-id", hex.EncodeToString(b[:]))
+		h.Set("x-request-id", w.text.hex(w.world.ID()))
 	}
 	scheme, port, host := e.believed(r)
 	client := r.Client()

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/internal/header"
+	"github.com/doorward/doorward/internal/match"
 )
 
 // Kind is what is to be done with a request.
@@ -45,8 +46,15 @@ type Hop struct {
 	Secure bool
 	// Origin is the origin that CORS allowed; "" for none.
 	Origin  string
-	target  string // as the hop received it
-	replied bool   // this hop answered by itself
+	replied bool // this hop answered by itself
+
+	// As the hop received the request:
+	target, sni, peer string
+	major, minor      int
+	client            string // the address that the hop takes the client for
+	// What Values are formatted with; nil in a hop that read no rule.
+	req   *match.Request
+	world World
 }
 
 // Outcome is what a walk decides. The caller owns it and may use it again for

@@ -15,6 +15,9 @@ type walk struct {
 	tr    *Trace
 	out   *Outcome
 	hop   *Hop
+	text  text
+	// mirrors counts the mirrors of the hops before this one.
+	mirrors int
 }
 
 // Walk takes req through the hops from listener l on and decides. It edits req
@@ -28,7 +31,7 @@ func (p *Plan) Walk(l *Listener, req *match.Request, world World, tr *Trace, out
 	for l != nil {
 		l = w.through(l)
 	}
-	w.req, w.world, w.tr, w.out = nil, nil, nil, nil
+	*w = walk{}
 }
 
 // through takes the request through one hop and returns the next listener, or
@@ -41,7 +44,11 @@ func (w *walk) through(l *Listener) *Listener {
 	}
 	w.hop = &w.out.hops[w.out.n]
 	w.out.n++
-	*w.hop = Hop{Listener: l, Secure: w.req.Secure, target: w.req.Target}
+	w.mirrors = len(w.out.Mirrors)
+	*w.hop = Hop{
+		Listener: l, Secure: w.req.Secure, target: w.req.Target, sni: w.req.SNI, major: w.req.Major, minor: w.req.Minor,
+		req: w.req, world: w.world,
+	}
 	if w.tr != nil {
 		w.note("hop", l.Dialect.String()+" "+l.Key, true, "")
 	}
@@ -179,11 +186,11 @@ func (w *walk) forward(r *Route, f *Forward) *Listener {
 // editHeaders applies the destination's edits, then the route's.
 func (w *walk) editHeaders(r *Route, d *Destination) {
 	if d.Headers != nil {
-		d.Headers.Request.apply(&w.req.Header, w.req, 0)
+		d.Headers.Request.apply(&w.req.Header, w.hop, 0)
 	}
 	for _, f := range r.Filters {
 		if h, ok := f.(*HeaderRoute); ok {
-			h.Request.apply(&w.req.Header, w.req, 0)
+			h.Request.apply(&w.req.Header, w.hop, 0)
 		}
 	}
 }
@@ -254,6 +261,7 @@ func (f *Forward) pick(world World) *Destination {
 // reply ends the walk with an answer of this hop.
 func (w *walk) reply(r Reply) {
 	w.hop.replied = true
+	w.out.Mirrors = w.out.Mirrors[:w.mirrors] // what is not sent on is not copied
 	w.out.Kind = ToRespond
 	w.out.Reason = r.Reason
 	w.out.Reply = w.hop.Listener.render(w.req, r)
