@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/doorward/doorward/internal/header"
@@ -29,16 +30,12 @@ func (l *Listener) leave(h *Hop, status int, f *header.Fields, took time.Duratio
 	if h.To != nil && h.To.Headers != nil && !own {
 		h.To.Headers.Response.apply(f, h, status)
 	}
-	if h.Route != nil && !(own && isForward(h.Route)) {
-		for _, flt := range h.Route.Filters {
-			flt.respond(h, status, f)
-		}
-	}
-	if own && h.Route != nil && isForward(h.Route) {
-		for _, flt := range h.Route.Filters {
-			if c, ok := flt.(*CORS); ok {
-				c.respond(h, status, f)
+	if h.Route != nil {
+		for _, flt := range slices.Backward(h.Route.Filters) {
+			if _, edits := flt.(*HeaderRoute); edits && own && !h.acted {
+				continue // edits are for what the route brings, not for failures
 			}
+			flt.respond(h, status, f)
 		}
 	}
 	if l.Dialect == NGINX {
@@ -47,8 +44,6 @@ func (l *Listener) leave(h *Hop, status int, f *header.Fields, took time.Duratio
 	}
 	l.leaveEnvoy(status, f, took, own)
 }
-
-func isForward(r *Route) bool { _, ok := r.Action.(*Forward); return ok }
 
 // render gives a reply of this listener the form of its layer.
 func (l *Listener) render(r *match.Request, p Reply) Reply {

@@ -13,7 +13,8 @@ import (
 type Filter interface {
 	// apply returns true to end the walk at this hop with an answer.
 	apply(w *walk) (stop bool)
-	// respond edits the response on its way back through this hop.
+	// respond edits the response on its way back through this hop, the last
+	// filter first.
 	respond(h *Hop, status int, f *header.Fields)
 	// String tells the filter, for people.
 	String() string

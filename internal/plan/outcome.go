@@ -47,6 +47,7 @@ type Hop struct {
 	// Origin is the origin that CORS allowed; "" for none.
 	Origin  string
 	replied bool // this hop answered by itself
+	acted   bool // and it was the route's action that did
 
 	// As the hop received the request:
 	target, sni, peer string
