@@ -10,7 +10,10 @@ import (
 )
 
 // at is a world whose clock shows a time.
-type at struct{ t time.Time }
+type at struct {
+	Closed
+	t time.Time
+}
 
 func (w at) Now() time.Time  { return w.t }
 func (at) Chance() float64   { return 0 }
@@ -21,7 +24,7 @@ func someMoment(status int) *moment {
 		hop: &Hop{
 			req: &match.Request{Method: "GET", Host: "a.example.com", Target: "/p?q", Scheme: "https", Header: header.Fields{
 				{Name: "x-a", Value: "one"}, {Name: "x-a", Value: "two"}, {Name: "x-request-id", Value: "id"}}},
-			world: at{time.Date(2024, 5, 1, 12, 30, 5, 123456789, time.UTC)}, sni: "sni.example.com", client: "198.51.100.1", peer: "192.0.2.7", major: 2,
+			world: at{t: time.Date(2024, 5, 1, 12, 30, 5, 123456789, time.UTC)}, sni: "sni.example.com", client: "198.51.100.1", peer: "192.0.2.7", major: 2,
 			Route: &Route{Name: "first"}, To: &Destination{Backend: &Backend{Key: "outbound|80||app"}},
 		},
 		status: status, response: header.Fields{{Name: "x-r", Value: "res"}},

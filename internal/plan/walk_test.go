@@ -124,7 +124,7 @@ func TestAnswersAreEditedInEnvoysOrder(t *testing.T) {
 	} {
 		r := request(header.Field{Name: "origin", Value: "https://o"})
 		var out Outcome
-		p.Walk(l, r, still{c.chance}, nil, &out)
+		p.Walk(l, r, still{chance: c.chance}, nil, &out)
 		var f header.Fields
 		out.EditResponse(200, &f, time.Second, c.upstream)
 		if got := f.Value("x-by"); got != c.by {
@@ -164,7 +164,7 @@ func TestWhatIsNotSentOnIsNotMirrored(t *testing.T) {
 	} {
 		p, l := gatewayWith(c.route)
 		var out Outcome
-		p.Walk(l, request(), still{c.chance}, nil, &out)
+		p.Walk(l, request(), still{chance: c.chance}, nil, &out)
 		if len(out.Mirrors) != c.want {
 			t.Errorf("chance %v: got %d mirrors, want %d (%s)", c.chance, len(out.Mirrors), c.want, out.Reason)
 		}
@@ -187,7 +187,7 @@ func TestFault(t *testing.T) {
 	} {
 		p, l := gatewayWith(forwarding(Forward{}, &c.f))
 		var out Outcome
-		p.Walk(l, request(), still{c.chance}, nil, &out)
+		p.Walk(l, request(), still{chance: c.chance}, nil, &out)
 		status := 0
 		if out.Kind == ToRespond {
 			status = out.Reply.Status
@@ -201,7 +201,7 @@ func TestFault(t *testing.T) {
 func TestChoiceByWeight(t *testing.T) {
 	f := &Forward{To: []Destination{{Weight: 1}, {Weight: 0}, {Weight: 3}}}
 	for chance, want := range map[float64]int{0: 0, 0.24: 0, 0.25: 2, 0.999: 2} {
-		if got := f.pick(still{chance}); got != &f.To[want] {
+		if got := f.pick(still{chance: chance}); got != &f.To[want] {
 			t.Errorf("chance %v: not destination %d", chance, want)
 		}
 	}
@@ -279,7 +279,7 @@ func TestTraceChangesNothing(t *testing.T) {
 			one.Host = randomHost(rng)
 			two := *one
 			two.Header = one.Header.Clone()
-			world := still{rng.Float64()}
+			world := still{chance: rng.Float64()}
 			var without, with Outcome
 			tr := &Trace{}
 			p.Walk(edge, one, world, nil, &without)
