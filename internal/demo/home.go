@@ -29,7 +29,7 @@ func places(host string) []place {
 	return []place{
 		{"/myapp/", "myapp", "The first form: the prefix is taken off the path. The application was configured with it."},
 		{"/myapp-prefixed/", "myapp, told its prefix", "The second form: X-Forwarded-Prefix tells the application where it is mounted."},
-		{"/mlflow/", "MLflow", "An application for people behind the gateway that asks for a login."},
+		{"/mlflow/", "MLflow", "An application for people, through the gateway of those who have a login."},
 		{"//minio." + rest + "/", "MinIO", "A host and an Ingress of its own: bodies up to 100m, long timeouts, large headers."},
 		{"/serving/iris/v1/models/iris", "Inference", "A model for programs, through the cluster-local gateway under /serving."},
 		{"/nothing-here", "Nothing", "A path that no route takes: the gateway answers 404."},

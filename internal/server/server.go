@@ -120,6 +120,9 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	s.serveAdmin()
+	if a, ok := s.Addr("https").(*net.TCPAddr); ok {
+		s.o.Compile.HTTPSPort = a.Port
+	}
 	var err error
 	if s.o.Compile.DefaultCertificate, err = defaultCertificate(s.o.State); err != nil {
 		return err
