@@ -308,8 +308,10 @@ func (c *compiler) lintSettings(s policySettings, at plan.Origin) {
 				"it cannot be written into a Set-Cookie header; no cookie is set", "use letters, digits and hyphens")
 		}
 	}
-	if lb.GetLocalityLbSetting() != nil {
-		c.problemAs(problem.Info, problem.NotCarriedOut, at.Ref, at.Origin, at.Field+".loadBalancer.localityLbSetting", "there is one locality on one machine", "nothing is to be done")
+	for field, set := range map[string]bool{"localityLbSetting": lb.GetLocalityLbSetting() != nil, "zoneAwareLbSetting": lb.GetZoneAwareLbSetting() != nil} {
+		if set {
+			c.problemAs(problem.Info, problem.NotCarriedOut, at.Ref, at.Origin, at.Field+".loadBalancer."+field, "there is one locality on one machine", "nothing is to be done")
+		}
 	}
 	c.notCarried(at, ".loadBalancer.warmup", lb.GetWarmup() != nil, "new endpoints get their full share at once")
 	c.notCarried(at, ".loadBalancer.warmupDurationSecs", lb.GetWarmupDurationSecs() != nil, "new endpoints get their full share at once") //nolint:staticcheck // deprecated, still reported

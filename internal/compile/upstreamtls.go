@@ -67,15 +67,16 @@ func (c *compiler) upstreamTLS(h *hostService, s policySettings, viewer string) 
 			u.Roots = x509.NewCertPool()
 			u.Roots.AppendCertsFromPEM(pem)
 		}
-	} else {
-		c.problemAs(problem.Info, problem.DRNoCA, s.tlsAt.Ref, s.tlsAt.Origin, s.tlsAt.Field+".insecureSkipVerify",
-			"the destination's certificate is not verified: whoever answers at its address is believed", "name a Secret with the authority's certificate in credentialName")
 	}
 	if in.Mode == networkingv1alpha3.ClientTLSSettings_MUTUAL {
 		u.Certificate = r.clientCertificate(in)
 	}
 	if r.failed != "" {
 		return nil, r.failed
+	}
+	if !u.Verify {
+		c.problemAs(problem.Info, problem.DRNoCA, s.tlsAt.Ref, s.tlsAt.Origin, s.tlsAt.Field+".insecureSkipVerify",
+			"the destination's certificate is not verified: whoever answers at its address is believed", "name a Secret with the authority's certificate in credentialName")
 	}
 	u.Digest = digest(u, pem)
 	return u, ""
