@@ -102,12 +102,10 @@ func annotationRows() []annotationRow {
 	}
 }
 
-// annotations is the table by name.
-type annotations map[string]annotationRow
-
-func newAnnotations() annotations {
-	x := annotations{}
-	for _, row := range annotationRows() {
+// byName is a table by name.
+func byName(rows []annotationRow) map[string]annotationRow {
+	x := map[string]annotationRow{}
+	for _, row := range rows {
 		for _, n := range strings.Fields(row.names) {
 			x[n] = row
 		}

@@ -15,8 +15,8 @@ import (
 
 // edgeConfig are the settings of the whole edge.
 type edgeConfig struct {
-	settings                // defaults of the annotations
-	annotations annotations // the table
+	settings                             // defaults of the annotations
+	annotations map[string]annotationRow // the table
 
 	edge         plan.EdgeSettings
 	hsts         hsts
@@ -57,7 +57,7 @@ func defaultConfig() edgeConfig {
 	return edgeConfig{
 		settings: settings{sslRedirect: true, bodySize: defaultBodySize, protocol: plainHTTP,
 			connect: 5 * time.Second, send: time.Minute, read: time.Minute},
-		annotations:  newAnnotations(),
+		annotations:  byName(annotationRows()),
 		edge:         plan.EdgeSettings{ForwardedFor: "x-forwarded-for", HeaderBuffers: 4, HeaderBufferSize: 8 << 10},
 		hsts:         hsts{on: true, subdomains: true, maxAge: "31536000"},
 		redirectCode: 308,
@@ -77,44 +77,6 @@ func controllerConfigMaps() []name {
 		{"ingress-nginx", "nginx-configuration"},
 		{"ingress", "nginx-load-balancer-microk8s-conf"},
 		{"kube-system", "ingress-nginx-controller"},
-	}
-}
-
-// configKeys are the keys of the ConfigMap that are not carried out, by what
-// becomes of them.
-func configKeys() []annotationRow {
-	return []annotationRow{
-		{accepted, "proxy-buffer-size proxy-buffers-number proxy-busy-buffers-size proxy-max-temp-file-size client-body-buffer-size proxy-request-buffering", ""},
-		{accepted, "worker-processes worker-cpu-affinity worker-shutdown-timeout max-worker-connections max-worker-open-files enable-multi-accept reuse-port enable-aio-write", ""},
-		{accepted, "map-hash-bucket-size server-name-hash-max-size server-name-hash-bucket-size proxy-headers-hash-max-size proxy-headers-hash-bucket-size variables-hash-max-size variables-hash-bucket-size", ""},
-		{accepted, "lua-shared-dicts error-log-level error-log-path access-log-path access-log-params log-format-upstream log-format-stream log-format-escape-json log-format-escape-none", ""},
-		{accepted, "upstream-keepalive-connections upstream-keepalive-time upstream-keepalive-timeout upstream-keepalive-requests ssl-buffer-size ssl-session-cache ssl-session-cache-size ssl-session-timeout ssl-session-tickets", ""},
-		{accepted, "strict-validate-path-type proxy-stream-responses grpc-buffer-size-kb", ""},
-		{ignored, "allow-snippet-annotations allow-cross-namespace-resources", "false"},
-		{ignored, "use-http2 ignore-invalid-headers", "true"},
-		{ignored, "use-gzip enable-brotli use-geoip2 server-tokens allow-backend-server-header relative-redirects service-upstream enable-ocsp ssl-early-data ssl-reject-handshake", "false"},
-		{ignored, "enable-opentelemetry disable-access-log disable-http-access-log", "false"},
-		{ignored, "proxy-buffering proxy-redirect-from proxy-redirect-to proxy-cookie-domain proxy-cookie-path", "off"},
-		{ignored, "proxy-http-version", "1.1"},
-		{ignored, "load-balance", "round_robin"},
-		{ignored, "proxy-next-upstream", "error timeout"},
-		{ignored, "proxy-next-upstream-timeout limit-rate limit-rate-after", "0"},
-		{ignored, "annotations-risk-level", "High"},
-		{ignored, "ssl-protocols", "TLSv1.2 TLSv1.3"},
-		{ignored, "ssl-ciphers ssl-ecdh-curve ssl-dh-param custom-http-errors proxy-set-headers add-headers hide-headers global-allowed-response-headers", ""},
-		{ignored, "limit-req-status-code limit-conn-status-code", "503"},
-		{ignored, "client-header-timeout client-body-timeout", "60"},
-		{ignored, "client-header-buffer-size", "1k"},
-		{ignored, "keep-alive", "75"},
-		{ignored, "keep-alive-requests", "1000"},
-		{ignored, "no-auth-locations", "/.well-known/acme-challenge"},
-		{ignored, "default-type", "text/html"},
-		{ignored, "gzip-level gzip-min-length gzip-types gzip-disable brotli-level brotli-types brotli-min-length skip-access-log-urls bind-address disable-ipv6 disable-ipv6-dns", ""},
-		{ignored, "http2-max-field-size http2-max-header-size http2-max-requests http2-max-concurrent-streams enable-syslog syslog-host syslog-port", ""},
-		{ignored, "main-snippet http-snippet server-snippet stream-snippet location-snippet", ""},
-		{closes, "global-auth-url", ""},
-		{closes, "whitelist-source-range denylist-source-range block-cidrs block-user-agents block-referers annotation-value-word-blocklist", ""},
-		{closes, "use-proxy-protocol enable-modsecurity enable-owasp-modsecurity-crs", "false"},
 	}
 }
 
@@ -147,27 +109,20 @@ func (e *edge) readConfig() {
 }
 
 func (r *configReader) readAll() {
-	rest := annotations{}
-	for _, row := range configKeys() {
-		for _, n := range strings.Fields(row.names) {
-			rest[n] = row
-		}
-	}
+	keys := byName(configKeys())
 	for _, key := range sortedKeys(r.item.Object.Data) {
 		value := strings.TrimSpace(r.item.Object.Data[key])
 		if value == "" {
 			continue
 		}
-		if known, ok := r.carry(key, value); known {
-			if !ok {
-				r.tell(problem.Warning, problem.IngressAnnotationValue, key, strconv.Quote(value)+" is no value of "+key+"; the default is used", "correct the value")
-			}
-			continue
-		}
-		row, known := rest[key]
+		row, known := keys[key]
 		switch {
 		case !known:
-			r.tell(problem.Warning, problem.IngressAnnotationUnknown, key, "the controller knows no key "+key+nearest(key, sortedKeys(rest))+"; it does nothing", "correct the key or remove it")
+			r.tell(problem.Warning, problem.IngressAnnotationUnknown, key, "the controller knows no key "+key+nearest(key, sortedKeys(keys))+"; it does nothing", "correct the key or remove it")
+		case row.how == carried:
+			if !r.carry(key, value) {
+				r.tell(problem.Warning, problem.IngressAnnotationValue, key, strconv.Quote(value)+" is no value of "+key+"; the default is used", "correct the value")
+			}
 		case row.how == accepted || row.same != "" && sameValue(value, row.same):
 		case row.how == closes:
 			r.closed = "the key " + key + " of the controller's ConfigMap is not carried out, and without it paths would be open that it guards"
@@ -182,8 +137,8 @@ func (r *configReader) tell(severity problem.Severity, code, key, message, remed
 	r.c.problemAs(severity, code, r.item.Ref, r.item.Origin, "data["+key+"]", message, remedy)
 }
 
-// carry reads a key that is carried out; ok tells whether its value is good.
-func (r *configReader) carry(key, value string) (known, ok bool) {
+// carry reads a key that is carried out, and tells whether its value is good.
+func (r *configReader) carry(key, value string) (ok bool) {
 	switch key {
 	case "ssl-redirect":
 		ok = truth(value, &r.sslRedirect)
@@ -220,11 +175,11 @@ func (r *configReader) carry(key, value string) (known, ok bool) {
 	default:
 		return r.carryHeaders(key, value)
 	}
-	return true, ok
+	return ok
 }
 
 // carryHeaders reads the keys about header fields and addresses.
-func (r *configReader) carryHeaders(key, value string) (known, ok bool) {
+func (r *configReader) carryHeaders(key, value string) (ok bool) {
 	x := &r.edge
 	switch key {
 	case "hsts":
@@ -263,10 +218,8 @@ func (r *configReader) carryHeaders(key, value string) (known, ok bool) {
 		if ok = number(count, 1, 1000, &n) && size(strings.TrimSpace(each), &bytes) && bytes > 0 && bytes <= 1<<20; ok {
 			x.HeaderBuffers, x.HeaderBufferSize = n, int(bytes)
 		}
-	default:
-		return false, false
 	}
-	return true, ok
+	return ok
 }
 
 // number reads a whole number within bounds.
