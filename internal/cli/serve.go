@@ -47,7 +47,7 @@ func newServe() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&v.http, "http", ":8080", "address of the edge in plain text, or off")
 	f.StringVar(&v.https, "https", ":8443", "address of the edge over TLS, or off")
-	f.StringVar(&v.admin, "admin", "127.0.0.1:8090", "address of /healthz, /readyz, /metrics, /problems and /plan, or off")
+	f.StringVar(&v.admin, "admin", "127.0.0.1:9901", "address of /healthz, /readyz, /metrics, /problems and /plan, or off")
 	f.StringArrayVar(&v.listen, "listen", nil, "listen on a gateway's Service port as a caller in the cluster reaches it: NAMESPACE/SERVICE:PORT=ADDRESS; may be repeated")
 	f.StringVar(&v.state, "state", "", "directory of what is kept over restarts (the default certificate)")
 	f.StringVar(&v.accessLog, "access-log", "off", "a line for each request on standard output: off, json or text")
@@ -118,7 +118,7 @@ func (v *serving) options(cmd *cobra.Command) (server.Options, error) {
 		flag, given, example string
 		to                   *string
 	}{
-		{"--http", v.http, ":8080", &o.HTTP}, {"--https", v.https, ":8443", &o.HTTPS}, {"--admin", v.admin, "127.0.0.1:8090", &o.Admin},
+		{"--http", v.http, ":8080", &o.HTTP}, {"--https", v.https, ":8443", &o.HTTPS}, {"--admin", v.admin, "127.0.0.1:9901", &o.Admin},
 	} {
 		if a.given == "off" {
 			continue

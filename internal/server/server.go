@@ -120,7 +120,7 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	s.serveAdmin()
-	if a, ok := s.Addr("https").(*net.TCPAddr); ok {
+	if a, ok := s.Addr("https").(*net.TCPAddr); ok && s.o.Compile.HTTPSPort == 0 {
 		s.o.Compile.HTTPSPort = a.Port
 	}
 	var err error

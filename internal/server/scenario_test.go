@@ -1,0 +1,365 @@
+package server
+
+import (
+	"bufio"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/doorward/doorward/internal/header"
+	"github.com/doorward/doorward/internal/pki"
+	"github.com/doorward/doorward/internal/plan"
+	"github.com/doorward/doorward/internal/scenario"
+)
+
+// TestScenariosOverSockets runs every scenario over real sockets: requests are
+// written byte for byte, each endpoint is an HTTP server that notes what it
+// gets. The outcomes must be the expected ones, and those of the walk alone in
+// every header.
+func TestScenariosOverSockets(t *testing.T) {
+	files, err := filepath.Glob("../scenario/testdata/*/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are no scenarios: %v", err)
+	}
+	cert, err := pki.SelfSigned("upstream.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		name, _ := filepath.Rel("../scenario/testdata", file)
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sc, err := scenario.Parse(file, data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			walked, problems, err := sc.Run(t.Context())
+			if err != nil {
+				t.Fatalf("%v\n%v", err, problems)
+			}
+			st := newStage(t, sc, cert)
+			for i := range sc.Requests {
+				r := &sc.Requests[i]
+				t.Run(fmt.Sprintf("line %d", r.Line), func(t *testing.T) { st.play(t, r, &walked[i]) })
+			}
+		})
+	}
+}
+
+// stage is a server with a scenario's manifests, and its endpoints.
+type stage struct {
+	*Server
+	dice *dice
+	mu   sync.Mutex
+	got  map[string]*http.Request // by the endpoint's address
+}
+
+// dice is the world of scenarios; what the dice show is set for each request.
+type dice struct {
+	plan.Closed
+	show atomic.Uint64
+}
+
+func (d *dice) world() scenario.World {
+	return scenario.World{Dice: math.Float64frombits(d.show.Load())}
+}
+func (d *dice) Now() time.Time  { return d.world().Now() }
+func (d *dice) Chance() float64 { return d.world().Chance() }
+func (d *dice) ID() [16]byte    { return d.world().ID() }
+
+func newStage(t *testing.T, sc *scenario.Scenario, cert *tls.Certificate) *stage {
+	t.Helper()
+	st := &stage{dice: new(dice), got: map[string]*http.Request{}}
+	o := Options{
+		HTTP: "127.0.0.1:0", HTTPS: "127.0.0.1:0", Drain: time.Minute, World: st.dice,
+		Manifests: Manifests{Source: sc.Source(), Compile: sc.Options(func(scenario.Up) string { return st.endpoint(t, cert) })},
+	}
+	o.Compile.HTTPSPort = 443 // as the walk has it
+	for _, r := range sc.Requests {
+		if d := (Direct{Key: r.Via, Address: "127.0.0.1:0"}); r.Via != plan.Edge && !slices.Contains(o.Direct, d) {
+			o.Direct = append(o.Direct, d)
+		}
+	}
+	s, err := Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.Server = s
+	t.Cleanup(func() {
+		if err := s.end(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() {
+		for _, socket := range s.sockets {
+			socket.Close()
+		}
+	})
+	return st
+}
+
+// endpoint starts an HTTP server that answers 200 and notes what it gets, and
+// returns its address. It speaks HTTP/1.1 and HTTP/2, in plain text and over TLS.
+func (st *stage) endpoint(t *testing.T, cert *tls.Certificate) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := ln.Addr().String()
+	srv := &http.Server{
+		Protocols: new(http.Protocols),
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: []string{"h2", "http/1.1"}},
+		Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			if strings.Contains(r.Host, "-shadow") {
+				return // a mirror's copy
+			}
+			st.mu.Lock()
+			defer st.mu.Unlock()
+			st.got[address] = r
+		}),
+	}
+	srv.Protocols.SetHTTP1(true)
+	srv.Protocols.SetHTTP2(true)
+	srv.Protocols.SetUnencryptedHTTP2(true)
+	plain, secure := sort(ln)
+	go srv.Serve(plain)
+	go srv.ServeTLS(secure, "", "")
+	t.Cleanup(func() { srv.Close(); ln.Close() })
+	return address
+}
+
+// play sends the request and compares what becomes of it.
+func (st *stage) play(t *testing.T, r *scenario.Request, walked *scenario.Outcome) {
+	st.dice.show.Store(math.Float64bits(r.Chance))
+	st.mu.Lock()
+	clear(st.got)
+	st.mu.Unlock()
+	got, err := st.send(r)
+	if strings.HasPrefix(walked.Reason, "no server of ") {
+		// Between layers this is the outer layer's answer; a client sees the connection fail.
+		if err == nil && (got.Backend != "" || got.Status < 400) {
+			t.Errorf("got %s on a connection that no server takes", got.String())
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Backend != "" {
+		got.Backend = st.backendName(got.Backend, walked.Backend)
+	}
+	for _, bad := range r.Compare(got) {
+		t.Error(bad)
+	}
+	for _, c := range []struct {
+		of            string
+		socket, alone any
+	}{
+		{"outcome", got.String(), walked.String()},
+		{"Host of the upstream", got.Host, walked.Host},
+		{"body", got.Body, walked.Body},
+		{"headers of the upstream", listing(got.Got), listing(walked.Got)},
+		{"headers of the answer", listing(got.Answer), listing(walked.Answer)},
+	} {
+		if c.socket != c.alone {
+			t.Errorf("%s: over sockets\n%v\nby the walk\n%v", c.of, c.socket, c.alone)
+		}
+	}
+}
+
+// send writes the request and reads the answer. Backend is the address of the
+// endpoint that got it.
+func (st *stage) send(r *scenario.Request) (*scenario.Outcome, error) {
+	conn, err := st.dial(r)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	began := time.Now()
+	go writeRequest(conn, r) // the answer may come before the end of the body
+	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: r.Method})
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	o := &scenario.Outcome{Status: resp.StatusCode, Body: string(body), Answer: fieldsOf(resp.Header), Delay: time.Since(began)}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if len(st.got) > 1 {
+		return nil, fmt.Errorf("%d endpoints got the request", len(st.got))
+	}
+	for address, req := range st.got {
+		o.Backend, o.Method, o.Target, o.Host, o.Got = address, req.Method, req.RequestURI, req.Host, fieldsOf(req.Header)
+	}
+	return o, nil
+}
+
+func (st *stage) dial(r *scenario.Request) (net.Conn, error) {
+	socket := r.Via
+	if r.Via == plan.Edge {
+		socket = map[bool]string{false: "http", true: "https"}[r.Secure]
+	}
+	address := st.Addr(socket)
+	if address == nil {
+		return nil, errors.New("there is no socket for " + socket)
+	}
+	if r.Secure {
+		return tls.Dial("tcp", address.String(), &tls.Config{InsecureSkipVerify: true, ServerName: r.SNI})
+	}
+	return net.Dial("tcp", address.String())
+}
+
+func writeRequest(w io.Writer, r *scenario.Request) {
+	b := bufio.NewWriter(w)
+	fmt.Fprintf(b, "%s %s HTTP/1.1\r\nhost: %s\r\nconnection: close\r\n", r.Method, r.Target, r.Host)
+	for _, f := range r.Header {
+		fmt.Fprintf(b, "%s: %s\r\n", f.Name, f.Value)
+	}
+	body := make([]byte, r.Body)
+	switch {
+	case r.Chunked:
+		fmt.Fprintf(b, "transfer-encoding: chunked\r\n\r\n")
+		for piece := range slices.Chunk(body, 1000) {
+			fmt.Fprintf(b, "%x\r\n%s\r\n", len(piece), piece)
+		}
+		b.WriteString("0\r\n\r\n")
+	case r.Body > 0:
+		fmt.Fprintf(b, "content-length: %d\r\n\r\n", r.Body)
+		b.Write(body)
+	default:
+		b.WriteString("\r\n")
+	}
+	b.Flush()
+}
+
+// backendName names the backend that has the endpoint: the wanted one, if that
+// has it too.
+func (st *stage) backendName(address, wanted string) string {
+	var names []string
+	for _, b := range st.plan.Load().Backends() {
+		if slices.ContainsFunc(b.Endpoints, func(e plan.Endpoint) bool { return e.Address == address }) {
+			names = append(names, scenario.BackendName(b))
+		}
+	}
+	if slices.Contains(names, wanted) {
+		return wanted
+	}
+	return strings.Join(names, " or ")
+}
+
+// framing are the fields that belong to a connection or to the moment, which a
+// walk knows nothing of.
+var framing = [...]string{"connection", "content-length", "transfer-encoding", "date"}
+
+func fieldsOf(h http.Header) header.Fields {
+	var f header.Fields
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		for _, v := range h[name] {
+			f.Add(strings.ToLower(name), v)
+		}
+	}
+	return f
+}
+
+// listing is the fields of a message, sorted, a line each.
+func listing(f header.Fields) string {
+	var lines []string
+	for _, name := range names(f) {
+		v, _ := f.Joined(name, ",")
+		if name == "x-envoy-upstream-service-time" {
+			v = "(some)"
+		}
+		if !slices.Contains(framing[:], name) {
+			lines = append(lines, name+": "+v)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func names(f header.Fields) []string {
+	var all []string
+	for i := range f {
+		all = append(all, f[i].Name)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// sort splits the connections of a socket into those in plain text and those
+// that begin with a TLS handshake.
+func sort(ln net.Listener) (plain, secure net.Listener) {
+	p := &sorted{Listener: ln, conns: make(chan net.Conn), end: make(chan struct{})}
+	s := &sorted{Listener: ln, conns: make(chan net.Conn), end: p.end}
+	go func() {
+		defer close(p.end)
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				b := bufio.NewReader(c)
+				first, err := b.Peek(1)
+				if err != nil {
+					c.Close()
+					return
+				}
+				to := p
+				if first[0] == 0x16 {
+					to = s
+				}
+				select {
+				case to.conns <- peeked{c, b}:
+				case <-p.end:
+					c.Close()
+				}
+			}()
+		}
+	}()
+	return p, s
+}
+
+type sorted struct {
+	net.Listener
+	conns chan net.Conn
+	end   chan struct{}
+}
+
+func (s *sorted) Accept() (net.Conn, error) {
+	select {
+	case c := <-s.conns:
+		return c, nil
+	case <-s.end:
+		return nil, net.ErrClosed
+	}
+}
+
+// peeked is a connection of which something was read already.
+type peeked struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (p peeked) Read(b []byte) (int, error) { return p.r.Read(b) }
