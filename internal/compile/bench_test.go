@@ -27,7 +27,7 @@ func BenchmarkCompile10k(b *testing.B) {
 		{"host-each", func(i int) string { return fmt.Sprintf("app-%d.example.com", i) }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			set := manyRoutes(n, c.host)
+			set := manyRoutes(n, c.host, names{"istio-system/gateway", "app-%d"})
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, problems := Compile(set, Options{}); len(problems) > 0 {
@@ -43,6 +43,32 @@ func BenchmarkCompile10k(b *testing.B) {
 	}
 }
 
+// BenchmarkCompileMistakes compiles 10,000 VirtualServices that all name a Service,
+// or a Gateway, with a slip: what is told of them must not grow with their square.
+func BenchmarkCompileMistakes(b *testing.B) {
+	const n = 10_000
+	any := func(int) string { return "*" }
+	for _, c := range []struct {
+		name string
+		slip names
+	}{
+		{"service", names{"istio-system/gateway", "ap-%d"}},
+		{"gateway", names{"istio-system/gatway", "app-%d"}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			set := manyRoutes(n, any, c.slip)
+			for b.Loop() {
+				if _, problems := Compile(set, Options{}); len(problems) != n {
+					b.Fatalf("%d problems", len(problems))
+				}
+			}
+		})
+	}
+}
+
+// names is how the VirtualServices of manyRoutes name their Gateway and Service.
+type names struct{ gateway, service string }
+
 // heap is what is in use after a collection.
 func heap() int64 {
 	runtime.GC()
@@ -53,7 +79,7 @@ func heap() int64 {
 }
 
 // manyRoutes is a gateway, and n applications with a Service and a VirtualService each.
-func manyRoutes(n int, host func(int) string) *object.Set {
+func manyRoutes(n int, host func(int) string, to names) *object.Set {
 	b := &object.Builder{}
 	put := func(o any) { b.Add(o, object.Origin{File: "many.yaml", Line: 1}) }
 	put(testService("istio-system", "gateway", map[string]string{"istio": "gateway"}))
@@ -65,12 +91,12 @@ func manyRoutes(n int, host func(int) string) *object.Set {
 		app := fmt.Sprintf("app-%d", i)
 		put(testService("apps", app, map[string]string{"app": app}))
 		put(&networkingv1.VirtualService{ObjectMeta: metav1.ObjectMeta{Name: app, Namespace: "apps"}, Spec: networkingv1alpha3.VirtualService{
-			Hosts: []string{host(i)}, Gateways: []string{"istio-system/gateway"},
+			Hosts: []string{host(i)}, Gateways: []string{to.gateway},
 			Http: []*networkingv1alpha3.HTTPRoute{{
 				Match:   []*networkingv1alpha3.HTTPMatchRequest{{Uri: &networkingv1alpha3.StringMatch{MatchType: &networkingv1alpha3.StringMatch_Prefix{Prefix: "/" + app + "/"}}}},
 				Rewrite: &networkingv1alpha3.HTTPRewrite{Uri: "/"},
 				Headers: &networkingv1alpha3.Headers{Request: &networkingv1alpha3.Headers_HeaderOperations{Set: map[string]string{"x-forwarded-prefix": "/" + app}}},
-				Route:   []*networkingv1alpha3.HTTPRouteDestination{{Destination: &networkingv1alpha3.Destination{Host: app}}},
+				Route:   []*networkingv1alpha3.HTTPRouteDestination{{Destination: &networkingv1alpha3.Destination{Host: fmt.Sprintf(to.service, i)}}},
 			}},
 		}})
 	}

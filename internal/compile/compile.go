@@ -91,6 +91,8 @@ type compiler struct {
 	// Field paths that are the same in many objects: spec.http[1], .match[0], .route[0].
 	fields, matchFields, routeFields []string
 
+	looked int // names that messages have looked through
+
 	pods map[podLabel][]object.Item[*corev1.Pod]
 }
 

@@ -70,10 +70,7 @@ func (c *compiler) credential(w *gatewayWorkload, sv *server, name string) *tls.
 		if _, own := c.set.Secrets.Get(sv.gateway.item.Ref.Namespace, secret); own && sv.gateway.item.Ref.Namespace != namespace {
 			message += "; there is one in namespace " + sv.gateway.item.Ref.Namespace
 		} else {
-			var have []string
-			for _, s := range c.set.Secrets.In(namespace) {
-				have = append(have, s.Ref.Name)
-			}
+			have := c.secretNames(namespace)
 			message += nearest(secret, have)
 		}
 		c.onServer(problem.GatewayCredentialNotFound, sv, ".tls.credentialName", message, remedy)

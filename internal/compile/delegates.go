@@ -62,13 +62,16 @@ func (c *compiler) delegate(v *virtualService, r *rule) *virtualService {
 			c.onVS(problem.DelegateNotFound, v, field, "VirtualService "+ref.String()+" has hosts, so it is no delegate; the rule is left out", "remove its spec.hosts and spec.gateways")
 			return nil
 		}
-		var have []string
-		for n := range c.delegates {
-			have = append(have, n.String())
+		instead := ""
+		if c.look(len(c.delegates)) {
+			var have []string
+			for n := range c.delegates {
+				have = append(have, n.String())
+			}
+			slices.Sort(have)
+			instead = "; there is " + some(have, "no delegate") + nearest(ref.String(), have)
 		}
-		slices.Sort(have)
-		c.onVS(problem.DelegateNotFound, v, field, "there is no VirtualService "+ref.String()+"; the rule is left out; there is "+
-			some(have, "no delegate")+nearest(ref.String(), have), "name a VirtualService without hosts, with its namespace")
+		c.onVS(problem.DelegateNotFound, v, field, "there is no VirtualService "+ref.String()+"; the rule is left out"+instead, "name a VirtualService without hosts, with its namespace")
 		return nil
 	}
 	if !exported(d.item.Object.Spec.ExportTo, c.mesh.exportVirtualServices, d.namespace(), v.namespace()) {

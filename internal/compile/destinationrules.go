@@ -254,6 +254,9 @@ func (c *compiler) nearestHost(host string) string {
 	if c.service(ns, svc) != nil {
 		return "; a name with a dot is taken as it is: did you mean " + strconv.Quote(svc+"."+ns+"."+clusterDomain) + "?"
 	}
+	if !c.look(len(c.services) + len(c.entries)) {
+		return ""
+	}
 	var have, same []string
 	for n, s := range c.services {
 		switch {

@@ -266,6 +266,9 @@ func (c *compiler) selectsNothing(g *gateway) {
 
 // nearLabel tells a gateway that can be selected instead.
 func (c *compiler) nearLabel(selector map[string]string) string {
+	if !c.look(c.set.Services.Len()) {
+		return ""
+	}
 	var have []string
 	for _, item := range c.set.Services.All() {
 		for k := range selector {

@@ -73,10 +73,12 @@ func (e *edge) fill(b *plan.Backend, l *location, svc *netv1.IngressServiceBacke
 	ref, origin, field := l.ingress.item.Ref, l.ingress.item.Origin, l.backendField
 	s := e.c.service(ref.Namespace, svc.Name)
 	if s == nil {
-		names := e.c.serviceNames(ref.Namespace)
 		b.Missing = "no Service " + svc.Name + " in namespace " + ref.Namespace
-		e.c.problem(problem.IngressServiceNotFound, ref, origin, field+".service.name",
-			b.Missing+"; there is "+some(names, "none")+nearest(svc.Name, names)+"; the path answers 503",
+		instead := ""
+		if names := e.c.serviceNames(ref.Namespace); e.c.look(len(names)) {
+			instead = "; there is " + some(names, "none") + nearest(svc.Name, names)
+		}
+		e.c.problem(problem.IngressServiceNotFound, ref, origin, field+".service.name", b.Missing+instead+"; the path answers 503",
 			"name a Service of the Ingress' own namespace")
 		return
 	}

@@ -77,10 +77,7 @@ func (e *edge) secret(ing *ingress, name, field string) (*tls.Certificate, error
 	ref, origin := ing.item.Ref, ing.item.Origin
 	item, ok := e.c.set.Secrets.Get(ref.Namespace, name)
 	if !ok {
-		var have []string
-		for _, s := range e.c.set.Secrets.In(ref.Namespace) {
-			have = append(have, s.Ref.Name)
-		}
+		have := e.c.secretNames(ref.Namespace)
 		severity, remedy := problem.Warning, "create the Secret with tls.crt and tls.key"
 		if ing.issued {
 			severity, remedy = problem.Info, "an issuer makes the Secret on the cluster; until then the default certificate is right"

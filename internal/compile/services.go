@@ -109,6 +109,17 @@ func place(p problem.Problem, ref object.Ref, origin object.Origin, field, messa
 	return p
 }
 
+// maxLooked bounds the names that messages look through in one Compile, so that
+// thousands of mistakes among thousands of names do not take minutes. Mistakes
+// beyond it are told without what there is instead.
+const maxLooked = 200_000
+
+// look tells whether a message may look through n more names.
+func (c *compiler) look(n int) bool {
+	c.looked += n
+	return c.looked <= maxLooked
+}
+
 // nearest offers the known name nearest to want: `; did you mean "x"?`, or "".
 func nearest(want string, have []string) string {
 	if n, ok := problem.Nearest(want, have); ok {
@@ -122,6 +133,20 @@ func (c *compiler) serviceNames(namespace string) []string {
 	var names []string
 	for _, item := range c.set.Services.In(namespace) {
 		names = append(names, item.Ref.Name)
+	}
+	return names
+}
+
+// secretNames lists the Secrets of a namespace, for messages; none when messages
+// have looked through enough names.
+func (c *compiler) secretNames(namespace string) []string {
+	secrets := c.set.Secrets.In(namespace)
+	if !c.look(len(secrets)) {
+		return nil
+	}
+	names := make([]string, len(secrets))
+	for i := range secrets {
+		names[i] = secrets[i].Ref.Name
 	}
 	return names
 }

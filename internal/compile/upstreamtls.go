@@ -221,10 +221,7 @@ func (r *tlsReader) secretName(credential string) (string, bool) {
 }
 
 func (r *tlsReader) noSecret(name string) {
-	var have []string
-	for _, s := range r.c.set.Secrets.In(r.viewer) {
-		have = append(have, s.Ref.Name)
-	}
+	have := r.c.secretNames(r.viewer)
 	slices.Sort(have)
 	message := "there is no Secret " + name + " in the gateway's namespace " + r.viewer
 	if _, own := r.c.set.Secrets.Get(r.at.Ref.Namespace, name); own && r.at.Ref.Namespace != r.viewer {

@@ -115,6 +115,11 @@ func gatewayName(s, namespace string) string {
 }
 
 func (c *compiler) gatewayNotFound(v *virtualService, field, written, resolved string) {
+	message, remedy := "there is no Gateway "+resolved, "name a Gateway as NAMESPACE/NAME"
+	if !c.look(c.set.Gateways.Len()) {
+		c.onVS(problem.GatewayNotFound, v, field, message, remedy)
+		return
+	}
 	var have, same []string
 	_, local, _ := strings.Cut(resolved, "/")
 	for _, item := range c.set.Gateways.All() {
@@ -124,7 +129,6 @@ func (c *compiler) gatewayNotFound(v *virtualService, field, written, resolved s
 			same = append(same, full)
 		}
 	}
-	message, remedy := "there is no Gateway "+resolved, "name a Gateway as NAMESPACE/NAME"
 	if near, ok := problem.Nearest(resolved, have); len(same) == 0 && ok {
 		same = []string{near}
 	}

@@ -50,7 +50,13 @@ func (c *compiler) gatewayWorkloads(gateways []*gateway) []*gatewayWorkload {
 	for _, item := range c.set.Services.All() {
 		labels := item.Object.Spec.Selector
 		if s := c.service(item.Ref.Namespace, item.Ref.Name); !backed[s] && selectors.match(labels) {
-			all = append(all, &gatewayWorkload{namespace: item.Ref.Namespace, labels: labels, services: c.servicesBefore(item.Ref.Namespace, labels)})
+			w := &gatewayWorkload{namespace: item.Ref.Namespace, labels: labels, services: c.servicesBefore(item.Ref.Namespace, labels)}
+			for _, same := range w.services {
+				if maps.Equal(same.item.Object.Spec.Selector, labels) {
+					backed[same] = true
+				}
+			}
+			all = append(all, w)
 		}
 	}
 	for _, w := range all {
