@@ -214,6 +214,8 @@ func (c *compiler) kindOf(w *gatewayWorkload, sv *server) (secure, opaque bool) 
 
 // listen adds a listener for each Service port that leads to a group.
 func (c *compiler) listen(w *gatewayWorkload) {
+	door := w.secured()
+	guards, identity := c.guards(door), c.identity(door)
 	for _, s := range w.services {
 		s.gateway = true
 		for i := range s.item.Object.Spec.Ports {
@@ -222,8 +224,9 @@ func (c *compiler) listen(w *gatewayWorkload) {
 			if c.listeners[key] != nil || object.PortProtocol(*p) != "TCP" {
 				continue
 			}
-			l := &plan.Listener{Key: key, Dialect: plan.Envoy, Form: c.mesh.form, Port: int(p.Port), TrustedHops: c.mesh.trustedHops}
 			target := w.target(p)
+			l := &plan.Listener{Key: key, Dialect: plan.Envoy, Form: c.mesh.form, Port: int(p.Port), TargetPort: target.IntValue(),
+				TrustedHops: c.mesh.trustedHops, Guards: guards, Identity: identity}
 			for _, g := range w.groups {
 				if g.target == target {
 					l.Chains = append(l.Chains, g.chain)
@@ -234,6 +237,18 @@ func (c *compiler) listen(w *gatewayWorkload) {
 			}
 		}
 	}
+}
+
+// secured is the workload as security objects select it.
+func (w *gatewayWorkload) secured() *secured {
+	door := &secured{namespace: w.namespace, labels: w.labels, gateway: true}
+	for _, s := range w.services {
+		door.services = append(door.services, s.item.Ref.Name)
+	}
+	if w.pods != nil {
+		door.account = w.pods.ServiceAccount()
+	}
+	return door
 }
 
 func listenerKey(namespace, svc string, port int32) string {
