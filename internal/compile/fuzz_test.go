@@ -32,6 +32,10 @@ func FuzzCompile(f *testing.F) {
 	f.Add([]byte(rulesYAML("  - match: [{headers: {a: null}, withoutHeaders: {b: null}, queryParams: {c: null}, uri: {}, scheme: {}}]\n    redirect: {}\n")))
 	f.Add([]byte(rulesYAML("  - fault: {delay: {}, abort: {}}\n    corsPolicy: {allowOrigins: [null]}\n    retries: {}\n    rewrite: {uriRegexRewrite: {}}\n    route: [{destination: {host: app}}]\n")))
 	f.Add([]byte(rulesYAML("  - delegate: {}\n  - delegate: {name: vs}\n")))
+	f.Add([]byte(rulesYAML("  - route: [{destination: {host: app, subset: v1}}]\n") + "---\n" + ruleYAML("shop/r",
+		"host: app\n  subsets: [null, {}, {name: v1, trafficPolicy: {tls: {mode: MUTUAL}, portLevelSettings: [null, {}, {port: {}}]}}]\n  trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {attributes: [null]}}}, connectionPool: {tcp: {}, http: {}}, outlierDetection: {}}")))
+	f.Add([]byte(rulesYAML("  - route: [{destination: {host: \"*.a\"}}]\n") + "---\n" + entryYAML("shop/e",
+		"hosts: [\"*.a\", \"\", \"*\"]\n  ports: [null, {}, {number: 80, targetPort: 99999}]\n  endpoints: [null, {}, {address: a, ports: {\"\": 1}}]\n  resolution: DNS")))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		set, _, err := source.Load(t.Context(), source.Options{Texts: []source.Text{{Name: "ground", Data: []byte(ground)}, {Name: "fuzz", Data: data}}})
 		if err != nil {
