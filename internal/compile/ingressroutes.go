@@ -76,8 +76,8 @@ func (e *edge) cut(h *edgeHost) []edgePath {
 	}
 	add(edgePath{path: "/", location: h.rest})
 	for _, p := range paths {
-		if !p.exact && p.path != "/" && e.whyClosed(p.location) == "" {
-			add(edgePath{path: p.path[:len(p.path)-1], exact: true, location: p.location, slash: true})
+		if short, ok := strings.CutSuffix(p.path, "/"); ok && short != "" && e.whyClosed(p.location) == "" {
+			add(edgePath{path: short, exact: true, location: p.location, slash: true})
 		}
 	}
 	if h.name == anyHost {
