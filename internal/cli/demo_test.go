@@ -312,12 +312,12 @@ func TestDemoTellsItsProblems(t *testing.T) {
 func TestDemoWithCurl(t *testing.T) {
 	curl := peer.Path(t, "curl")
 	p := startDemo(t)
-	for _, version := range []string{"--http1.1", "--http2"} {
+	for _, version := range []string{"--http1.0", "--http1.1", "--http2"} {
 		out, err := exec.CommandContext(t.Context(), curl, "-sSk", version, "-w", " %{http_code} %{http_version}", p.url("https://cluster/myapp-prefixed/x")).Output()
 		if err != nil {
 			t.Fatalf("curl %s: %v %s", version, err, out)
 		}
-		want := map[string]string{"--http1.1": " 200 1.1", "--http2": " 200 2"}[version]
+		want := map[string]string{"--http1.0": " 200 1", "--http1.1": " 200 1.1", "--http2": " 200 2"}[version]
 		if got := string(out); !strings.Contains(got, `"/myapp-prefixed"`) || !strings.HasSuffix(got, want) {
 			t.Errorf("curl %s: got %s, want the prefix and%s", version, got, want)
 		}

@@ -20,8 +20,9 @@ var errNoServer = errors.New("no server of the listener takes this name")
 // force like all others.
 func (p *Proxy) tlsConfig(key string) *tlsSettings {
 	return &tlsSettings{&tls.Config{
-		MinVersion:                  tls.VersionTLS12,
-		NextProtos:                  []string{"h2", "http/1.1"},
+		MinVersion: tls.VersionTLS12,
+		// A client that offers nothing of this list is refused by the library; NGINX has http/1.0, too.
+		NextProtos:                  []string{"h2", "http/1.1", "http/1.0"},
 		DynamicRecordSizingDisabled: true,
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			l := p.o.Plan().Listener(key)
