@@ -88,12 +88,12 @@ func answer(nc net.Conn, with string) {
 	if with == "" {
 		with = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 	}
-	buf := make([]byte, 4096)
+	buf, all := make([]byte, 4096), []byte(with)
 	for {
 		if n, err := nc.Read(buf); err != nil || n == 0 {
 			return
 		}
-		if _, err := io.WriteString(nc, with); err != nil {
+		if _, err := nc.Write(all); err != nil {
 			return
 		}
 	}

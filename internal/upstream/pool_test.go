@@ -449,14 +449,3 @@ func BenchmarkConnPut(b *testing.B) {
 		e.Put(conn(b, e, Want{}))
 	}
 }
-
-func TestConnPutDoesNotAllocate(t *testing.T) {
-	m := newManager(t, Options{})
-	e := endpointOf(t, m, backend("a", answering(t)))
-	c := conn(t, e, Want{})
-	get(t, c)
-	e.Put(c)
-	if n := testing.AllocsPerRun(100, func() { e.Put(conn(t, e, Want{Sure: true})) }); n != 0 {
-		t.Errorf("Conn and Put: %v allocations, want 0", n)
-	}
-}
