@@ -195,40 +195,33 @@ func (e *Endpoint) found() {
 }
 
 // reserve counts a request in on the first connection that has room for it.
+// net/http's own Reserve would not do: requests that reserved more streams than
+// the upstream then allows wait for each other for ever.
 func (e *Endpoint) reserve() *h2conn {
+	limit := e.cluster.state.Load().pool.PerConnection
 	e.mu.Lock()
-	conns := e.h2.conns
-	e.mu.Unlock()
-	// Not under the lock: these may call changed.
-	for _, c := range conns {
-		if c.Reserve() != nil {
+	defer e.mu.Unlock()
+	for _, c := range e.h2.conns {
+		if !c.hasRoom() {
 			continue
 		}
-		if c.begin() {
-			return c
+		c.active++
+		if c.served++; c.served > 1 {
+			e.reused.Add(1)
 		}
-		c.Release()
+		if limit > 0 && c.served >= limit {
+			e.h2.retire(c)
+		}
+		return c
 	}
 	return nil
 }
 
-// begin counts a request; false when the connection takes no more.
-func (c *h2conn) begin() bool {
-	e := c.endpoint
-	limit := e.cluster.state.Load().pool.PerConnection
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if c.retired {
-		return false
-	}
-	c.active++
-	if c.served++; c.served > 1 {
-		e.reused.Add(1)
-	}
-	if limit > 0 && c.served >= limit {
-		e.h2.retire(c)
-	}
-	return true
+// hasRoom tells whether the upstream allows one stream more: beside those that
+// are open, and those of requests that are about to open theirs.
+func (c *h2conn) hasRoom() bool {
+	free := c.Available()
+	return free > 0 && c.active < free+c.InFlight()
 }
 
 // finish counts a request out.
@@ -237,6 +230,9 @@ func (c *h2conn) finish() {
 	now := e.cluster.m.now()
 	e.mu.Lock()
 	c.active--
+	if !c.retired {
+		e.h2.wake(1)
+	}
 	over := false
 	if c.active == 0 {
 		c.since = now

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -632,5 +633,56 @@ func TestUntouched(t *testing.T) {
 	}
 	if Untouched(nil) || Untouched(ErrClosed) {
 		t.Error("Untouched: true without reason")
+	}
+}
+
+// Whatever is canceled at whatever moment, everybody else is served and nothing
+// is lost: at the end no connection is counted.
+func TestHTTP2WaitersAndCancellations(t *testing.T) {
+	s := h2server(t, false, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	s.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 3}
+	b := h2backend(s)
+	b.Pool = plan.Pool{MaxConnections: 2, PerConnection: 20}
+	m := newManager(t, Options{})
+	e := endpointOf(t, m, b)
+	var all sync.WaitGroup
+	for i := range 16 {
+		all.Go(func() {
+			for n := range 40 {
+				ctx, cancel := context.WithCancel(context.Background())
+				cancels := (i+n)%4 == 0
+				if cancels {
+					go cancel()
+				}
+				resp, err := e.RoundTrip(request(t, ctx, "POST", strings.NewReader("hello")))
+				if err == nil {
+					var body []byte
+					body, err = io.ReadAll(resp.Body)
+					resp.Body.Close()
+					if err == nil && string(body) != "hello" {
+						t.Errorf("got %q", body)
+					}
+				}
+				// net/http's server resets streams beyond a limit that we cannot know yet.
+				var early streamError
+				if errors.As(err, &early) && early.Code == 1 {
+					err = nil
+				}
+				if err != nil && !cancels && !Untouched(err) {
+					t.Errorf("a request that nobody canceled: %v", err)
+				}
+				cancel()
+			}
+		})
+	}
+	all.Wait()
+	m.Sync(planOf())
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := m.Close(ctx); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	if s := e.cluster.stats(0); s.Connections != 0 || s.Pending != 0 {
+		t.Errorf("at the end: connections %d, pending %d, want 0", s.Connections, s.Pending)
 	}
 }
