@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +20,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
 
 	"github.com/doorward/doorward/internal/header"
 	"github.com/doorward/doorward/internal/pki"
@@ -28,7 +32,7 @@ import (
 // TestScenariosOverSockets runs every scenario over real sockets: requests are
 // written byte for byte, each endpoint is an HTTP server that notes what it
 // gets. The outcomes must be the expected ones, and those of the walk alone in
-// every header.
+// every header. Then every request is sent over HTTP/2 too.
 func TestScenariosOverSockets(t *testing.T) {
 	files, err := filepath.Glob("../scenario/testdata/*/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -149,10 +153,7 @@ func (st *stage) endpoint(t *testing.T, cert *tls.Certificate) string {
 // play sends the request and compares what becomes of it.
 func (st *stage) play(t *testing.T, r *scenario.Request, walked *scenario.Outcome) {
 	st.dice.show.Store(math.Float64bits(r.Chance))
-	st.mu.Lock()
-	clear(st.got)
-	st.mu.Unlock()
-	got, err := st.send(r)
+	got, err := st.send(r, protocol{"http/1.1", exchange1})
 	if strings.HasPrefix(walked.Reason, "no server of ") {
 		// Between layers this is the outer layer's answer; a client sees the connection fail.
 		if err == nil && (got.Backend != "" || got.Status < 400) {
@@ -163,12 +164,7 @@ func (st *stage) play(t *testing.T, r *scenario.Request, walked *scenario.Outcom
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Backend != "" {
-		got.Backend = st.backendName(got.Backend, walked.Backend)
-	}
-	for _, bad := range r.Compare(got) {
-		t.Error(bad)
-	}
+	st.compare(t, r, got, walked)
 	for _, c := range []struct {
 		of            string
 		socket, alone any
@@ -183,19 +179,36 @@ func (st *stage) play(t *testing.T, r *scenario.Request, walked *scenario.Outcom
 			t.Errorf("%s: over sockets\n%v\nby the walk\n%v", c.of, c.socket, c.alone)
 		}
 	}
+	if got, err = st.send(r, protocol{"h2", exchange2}); err != nil {
+		t.Fatalf("over HTTP/2: %v", err)
+	}
+	st.compare(t, r, got, walked)
 }
 
-// send writes the request and reads the answer. Backend is the address of the
+// compare compares an outcome over sockets with the expected one.
+func (st *stage) compare(t *testing.T, r *scenario.Request, got, walked *scenario.Outcome) {
+	t.Helper()
+	if got.Backend != "" {
+		got.Backend = st.backendName(got.Backend, walked.Backend)
+	}
+	for _, bad := range r.Compare(got) {
+		t.Error(bad)
+	}
+}
+
+// send sends the request and reads the answer. Backend is the address of the
 // endpoint that got it.
-func (st *stage) send(r *scenario.Request) (*scenario.Outcome, error) {
-	conn, err := st.dial(r)
+func (st *stage) send(r *scenario.Request, over protocol) (*scenario.Outcome, error) {
+	st.mu.Lock()
+	clear(st.got)
+	st.mu.Unlock()
+	conn, err := st.dial(r, over.name)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
 	began := time.Now()
-	go writeRequest(conn, r) // the answer may come before the end of the body
-	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: r.Method})
+	resp, err := over.exchange(conn, r)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +229,41 @@ func (st *stage) send(r *scenario.Request) (*scenario.Outcome, error) {
 	return o, nil
 }
 
-func (st *stage) dial(r *scenario.Request) (net.Conn, error) {
+// protocol is a version of HTTP: its name in TLS, and how to speak it.
+type protocol struct {
+	name     string
+	exchange func(net.Conn, *scenario.Request) (*http.Response, error)
+}
+
+// exchange1 speaks HTTP/1.1.
+func exchange1(conn net.Conn, r *scenario.Request) (*http.Response, error) {
+	go writeRequest(conn, r) // the answer may come before the end of the body
+	return http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: r.Method})
+}
+
+// exchange2 speaks HTTP/2. The target goes out as it is.
+func exchange2(conn net.Conn, r *scenario.Request) (*http.Response, error) {
+	c, err := new(http2.Transport).NewClientConn(conn)
+	if err != nil {
+		return nil, err
+	}
+	req := &http.Request{
+		Method: r.Method, Host: r.Host, Header: http.Header{"User-Agent": nil},
+		URL: &url.URL{Scheme: "http", Host: r.Host, Opaque: "//" + r.Host + r.Target},
+	}
+	for _, f := range r.Header {
+		req.Header.Add(f.Name, f.Value)
+	}
+	if r.Body > 0 {
+		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(make([]byte, r.Body))), r.Body
+	}
+	if r.Chunked {
+		req.ContentLength = -1
+	}
+	return c.RoundTrip(req)
+}
+
+func (st *stage) dial(r *scenario.Request, protocol string) (net.Conn, error) {
 	socket := r.Via
 	if r.Via == plan.Edge {
 		socket = map[bool]string{false: "http", true: "https"}[r.Secure]
@@ -226,7 +273,7 @@ func (st *stage) dial(r *scenario.Request) (net.Conn, error) {
 		return nil, errors.New("there is no socket for " + socket)
 	}
 	if r.Secure {
-		return tls.Dial("tcp", address.String(), &tls.Config{InsecureSkipVerify: true, ServerName: r.SNI})
+		return tls.Dial("tcp", address.String(), &tls.Config{InsecureSkipVerify: true, ServerName: r.SNI, NextProtos: []string{protocol}})
 	}
 	return net.Dial("tcp", address.String())
 }
