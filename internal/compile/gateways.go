@@ -21,8 +21,10 @@ import (
 type gateway struct {
 	item object.Item[*networkingv1.Gateway]
 	name string
-	used bool // some workload has its labels
+	used bool // some workload with a Service has its labels
 	http bool // some server of it carries HTTP
+	// behind is a workload that has its labels, and no Service leads to it.
+	behind *object.Workload
 }
 
 // server is one server of a Gateway as a workload carries it out.
@@ -56,11 +58,17 @@ func (c *compiler) readGateways() {
 	}
 	slices.SortStableFunc(all, func(a, b *gateway) int { return older(a.item.Object, b.item.Object) })
 	for _, w := range c.gatewayWorkloads(all) {
-		if len(w.gateways) > 0 && len(w.services) > 0 {
-			c.workloads = append(c.workloads, w)
-			c.mergeServers(w)
-			c.listen(w)
+		if len(w.services) == 0 {
+			for _, g := range w.gateways {
+				g.behind = w.pods
+			}
 		}
+		if len(w.gateways) == 0 || len(w.services) == 0 {
+			continue
+		}
+		c.workloads = append(c.workloads, w)
+		c.mergeServers(w)
+		c.listen(w)
 	}
 	for _, g := range all {
 		if !g.used {
@@ -274,6 +282,9 @@ func (c *compiler) selectsNothing(g *gateway) {
 		if near := c.nearLabel(selector); near != "" {
 			message += "; there is " + near
 		}
+	}
+	if g.behind != nil {
+		message = "no Service leads to the Pods of " + g.behind.Namespace + "/" + g.behind.Name + ", which have the labels"
 	}
 	c.problem(problem.GatewaySelectsNothing, g.item.Ref, g.item.Origin, "spec.selector", message,
 		"use the labels of the gateway's Pods, as its Service selects them")

@@ -33,6 +33,9 @@ func TestMistakesAreTold(t *testing.T) {
 			"warning vs-host-not-in-gateway VirtualService shop/vs spec.hosts", "for namespace shop"},
 		{"a selector that nothing has", gatewayYAML("gw", "  selector: {istio: ingress-gateway}\n  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [\"*\"]}]\n"),
 			"error gateway-selects-nothing Gateway shop/gw spec.selector", "there is Service istio-system/ingress with istio: ingressgateway"},
+		{"Pods without a Service", gatewayYAML("gw", "  selector: {app: lone}\n  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [\"*\"]}]\n") +
+			"---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: lone, namespace: shop}\nspec:\n  selector: {matchLabels: {app: lone}}\n  template:\n    metadata: {labels: {app: lone}}\n    spec: {containers: [{name: c, image: c}]}\n",
+			"error gateway-selects-nothing Gateway shop/gw spec.selector", "no Service leads to the Pods of shop/lone"},
 		{"a port that the gateway does not have", gatewayYAML("gw", "  selector: {istio: ingressgateway}\n  servers: [{port: {number: 8081, name: http, protocol: HTTP}, hosts: [\"*\"]}]\n"),
 			"warning gateway-port-not-on-service Gateway shop/gw spec.servers[0].port.number", "80 (http2), 443 (https)"},
 		{"a Secret that is not there", gatewayYAML("gw", "  selector: {istio: ingressgateway}\n  servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: [\"*\"], tls: {mode: SIMPLE, credentialName: cert}}]\n"),

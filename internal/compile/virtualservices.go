@@ -212,7 +212,9 @@ func (c *compiler) buildHosts(g *serverGroup) {
 						routes[key] = rs
 						c.bound[key] = true
 					}
-					at(name).add(key, rs, redirect)
+					if len(rs) > 0 { // without a rule for this place there is no host, and a wider one counts
+						at(name).add(key, rs, redirect)
+					}
 				})
 			}
 		}

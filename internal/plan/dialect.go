@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/doorward/doorward/internal/header"
@@ -14,6 +15,16 @@ func (l *Listener) enter(w *walk) bool {
 		return l.enterNGINX(w)
 	}
 	return l.enterEnvoy(w)
+}
+
+// hostName is the name that the virtual host is looked up by: without port, in lower
+// case. NGINX leaves out a dot at its end; to Envoy that is another name.
+func (l *Listener) hostName(r *match.Request) string {
+	name := r.Name()
+	if l.Dialect == Envoy && (strings.HasSuffix(r.Host, ".") || strings.Contains(r.Host, ".:")) {
+		return name + "."
+	}
+	return name
 }
 
 // send edits a request on its way out to a backend.

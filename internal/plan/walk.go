@@ -65,10 +65,11 @@ func (w *walk) through(l *Listener) *Listener {
 	if !l.enter(w) || w.guarded(l.Guards) {
 		return nil
 	}
-	host := chain.hosts.find(w.req.Name())
+	name := l.hostName(w.req)
+	host := chain.hosts.find(name)
 	if host == nil {
-		w.note("host", w.req.Name(), false, "no host of the listener fits")
-		w.reply(Reply{Status: 404, Reason: "no host of " + l.Key + " fits " + w.req.Name()})
+		w.note("host", name, false, "no host of the listener fits")
+		w.reply(Reply{Status: 404, Reason: "no host of " + l.Key + " fits " + name})
 		return nil
 	}
 	w.hop.Host = host
