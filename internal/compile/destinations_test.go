@@ -243,6 +243,14 @@ spec: {selector: {matchLabels: {app: app}}, template: {metadata: {labels: {app: 
 	}
 }
 
+// A ServiceEntry that can have no address is a mistake wherever it is read.
+func TestServiceEntryWithoutEndpoints(t *testing.T) {
+	_, problems := Compile(loadYAML(t, ground, entryYAML("shop/e", "hosts: [api.example.com]\n  ports: [{number: 80, name: http, protocol: HTTP}]\n  resolution: STATIC")), Options{})
+	if len(problems) != 1 || problems[0].Code != problem.NoEndpoints || problems[0].Field != "spec.endpoints" {
+		t.Errorf("got %v", problems)
+	}
+}
+
 // Whatever the order in which objects are read, the backends and the problems are
 // the same; destinations that mean the same share a backend.
 func TestOrderLeavesNoTrace(t *testing.T) {

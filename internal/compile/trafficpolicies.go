@@ -81,7 +81,7 @@ func (s policySettings) apply(b *plan.Backend, declared protocol, mesh *meshv1al
 	b.Pool = s.connections(mesh)
 	b.Outlier = s.ejection()
 	if s.balance.GetSimple() == networkingv1alpha3.LoadBalancerSettings_PASSTHROUGH {
-		b.Endpoints = nil // a gateway knows no original destination
+		b.Endpoints, b.Next = nil, nil // a gateway knows no original destination
 	}
 }
 

@@ -101,7 +101,7 @@ type Pool struct {
 	MaxPending       int           // http.http1MaxPendingRequests
 	MaxRequests      int           // http.http2MaxRequests: in flight
 	PerConnection    int           // http.maxRequestsPerConnection
-	IdleTimeout      time.Duration // http.idleTimeout
+	IdleTimeout      time.Duration // http.idleTimeout; 0 is the layer's default
 	MaxRetries       int           // http.maxRetries: in flight
 	KeepAlive        *KeepAlive    // tcp.tcpKeepalive
 	MaxConnectionAge time.Duration // tcp.maxConnectionDuration

@@ -114,3 +114,13 @@ func TestHashComesFromWhatWasReceived(t *testing.T) {
 		t.Errorf("an answer of the gateway's own sets %q", got)
 	}
 }
+
+// Taking a hash costs no memory, but for a cookie that is set.
+func TestHashAllocates(t *testing.T) {
+	r := &match.Request{Query: "u=1", Header: header.Fields{{Name: "x-user", Value: "alice"}, {Name: "cookie", Value: "a=b; id=2"}, {Name: "x-envoy-external-address", Value: "10.0.0.1"}}}
+	for _, h := range []Hash{{Header: "x-user"}, {Header: "x-none"}, {Cookie: "id", Generate: true}, {SourceIP: true}, {Query: "u"}} {
+		if n := testing.AllocsPerRun(100, func() { h.Of(r, counted{}) }); n != 0 {
+			t.Errorf("%+v: %v allocations", h, n)
+		}
+	}
+}
