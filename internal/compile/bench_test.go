@@ -8,6 +8,7 @@ import (
 	networkingv1alpha3 "istio.io/api/networking/v1alpha3"
 	networkingv1 "istio.io/client-go/pkg/apis/networking/v1"
 	corev1 "k8s.io/api/core/v1"
+	netv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -107,4 +108,41 @@ func testService(namespace, name string, selector map[string]string) *corev1.Ser
 	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}, Spec: corev1.ServiceSpec{
 		Selector: selector, Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(8080)}},
 	}}
+}
+
+// BenchmarkCompile10kIngresses compiles 10,000 Ingresses with TLS, a host each
+// or all on one host.
+func BenchmarkCompile10kIngresses(b *testing.B) {
+	const n = 10_000
+	for _, c := range []struct {
+		name string
+		host func(i int) string
+	}{
+		{"one-host", func(int) string { return "app.example.com" }},
+		{"host-each", func(i int) string { return fmt.Sprintf("app-%d.example.com", i) }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			var objects object.Builder
+			class, prefix := "public", netv1.PathTypePrefix
+			objects.Add(&netv1.IngressClass{ObjectMeta: metav1.ObjectMeta{Name: class}, Spec: netv1.IngressClassSpec{Controller: "k8s.io/ingress-nginx"}}, object.Origin{})
+			objects.Add(&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app"}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}}, object.Origin{})
+			for i := range n {
+				host := c.host(i)
+				objects.Add(&netv1.Ingress{
+					ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: fmt.Sprintf("app-%d", i), Annotations: map[string]string{annotationPrefix + "proxy-body-size": "8m"}},
+					Spec: netv1.IngressSpec{IngressClassName: &class, TLS: []netv1.IngressTLS{{Hosts: []string{host}}},
+						Rules: []netv1.IngressRule{{Host: host, IngressRuleValue: netv1.IngressRuleValue{HTTP: &netv1.HTTPIngressRuleValue{Paths: []netv1.HTTPIngressPath{
+							{Path: fmt.Sprintf("/app-%d", i), PathType: &prefix, Backend: netv1.IngressBackend{Service: &netv1.IngressServiceBackend{Name: "app", Port: netv1.ServiceBackendPort{Number: 80}}}},
+						}}}}}},
+				}, object.Origin{})
+			}
+			set := objects.Build()
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, problems := Compile(set, Options{}); len(problems) > 0 {
+					b.Fatal(problems[0])
+				}
+			}
+		})
+	}
 }

@@ -25,6 +25,8 @@ type edge struct {
 	hosts     map[string]*edgeHost
 	backends  map[target]*plan.Backend
 	keys      map[string]bool // of backends
+	// certificates are those of Secrets that were read.
+	certificates map[name]*tls.Certificate
 }
 
 // ingress is a served Ingress and what its annotations ask for.
@@ -79,7 +81,8 @@ const defaultBackendField = "spec.defaultBackend"
 const anyHost = "*"
 
 func (c *compiler) readIngresses() {
-	e := &edge{c: c, hosts: map[string]*edgeHost{}, backends: map[target]*plan.Backend{}, keys: map[string]bool{}}
+	e := &edge{c: c, hosts: map[string]*edgeHost{}, backends: map[target]*plan.Backend{}, keys: map[string]bool{},
+		certificates: map[name]*tls.Certificate{}}
 	e.readConfig()
 	e.collect()
 	e.makeHosts()

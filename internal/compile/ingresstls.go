@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/problem"
 )
 
@@ -86,17 +89,29 @@ func (e *edge) secret(ing *ingress, name, field string) (*tls.Certificate, error
 			"there is no Secret "+name+" in namespace "+ref.Namespace+nearest(name, have)+"; the default certificate is shown", remedy)
 		return nil, errNoCertificate
 	}
-	err := errNoCertificate
-	if len(secretData(item.Object, "tls.crt")) > 0 {
-		var cert *tls.Certificate
-		if cert, err = keyPair(item.Object); err == nil && cert.Leaf != nil {
-			return cert, nil
-		}
+	cert, err := e.parsed(item)
+	if err != nil {
+		e.c.problem(problem.IngressTLSSecretMissing, ref, origin, field,
+			"the Secret "+name+" has no usable certificate and key: "+err.Error()+"; the default certificate is shown",
+			"put the certificate chain into tls.crt and its private key into tls.key, both in PEM")
 	}
-	e.c.problem(problem.IngressTLSSecretMissing, ref, origin, field,
-		"the Secret "+name+" has no usable certificate and key: "+err.Error()+"; the default certificate is shown",
-		"put the certificate chain into tls.crt and its private key into tls.key, both in PEM")
-	return nil, err
+	return cert, err
+}
+
+// parsed reads the certificate of a Secret, once for all Ingresses that name it.
+func (e *edge) parsed(item object.Item[*corev1.Secret]) (*tls.Certificate, error) {
+	key := name{item.Ref.Namespace, item.Ref.Name}
+	if cert := e.certificates[key]; cert != nil {
+		return cert, nil
+	}
+	if len(secretData(item.Object, "tls.crt")) == 0 {
+		return nil, errNoCertificate
+	}
+	cert, err := keyPair(item.Object)
+	if err == nil {
+		e.certificates[key] = cert
+	}
+	return cert, err
 }
 
 // covers tells why a certificate is not for a host. Without alternative names
