@@ -3,12 +3,17 @@
 // It is pure: the same objects in any order give the same plan and the same
 // problems. It is total: a bad object becomes a route that answers with an
 // error (fail closed) and a problem that says why; everything else keeps
-// working. One file holds one kind.
+// working. One file holds one subject:
 //
-//	services     Services with their endpoints, ServiceEntries
-//	gateways     gateway workloads → listeners, Gateway servers → chains
-//	virtualservices, destinationrules → hosts, routes, backends
-//	ingresses    classes, TLS, rules, annotations → the edge listener
+//	mesh             MeshConfig: the settings of all gateways
+//	services, endpoints, serviceentries, destinationrules → backends
+//	workloads        which Pods, ports and Services a Gateway means
+//	gateways         Gateway servers → listeners and chains
+//	virtualservices  which hosts and rules a chain gets, in which order
+//	delegates        rules of a root and its delegate in one
+//	routes           a rule's conditions → routes
+//	actions, filters what a route does → redirect, answer, destinations; edits
+//	ingresses        classes, TLS, rules, annotations → the edge listener
 package compile
 
 import (

@@ -227,6 +227,20 @@ func TestHeaderEdits(t *testing.T) {
 	}
 }
 
+func TestWeightsAreRelative(t *testing.T) {
+	const most = 1<<31 - 1 // int32 in manifests; three of them are more than 32 bits
+	f := Forward{To: []Destination{{Weight: most}, {Weight: 0}, {Weight: most}, {Weight: most}}}
+	for chance, want := range map[float64]int{0: 0, 0.33: 0, 0.34: 2, 0.66: 2, 0.67: 3, 0.999999: 3} {
+		if got := f.pick(still{chance: chance}); got != &f.To[want] {
+			t.Errorf("%v: got another than destination %d", chance, want)
+		}
+	}
+	alone := Forward{To: []Destination{{}}}
+	if alone.pick(still{}) != &alone.To[0] {
+		t.Error("a lone destination does not get all")
+	}
+}
+
 func TestRedirectsToHTTPS(t *testing.T) {
 	first := &Route{Rule: match.Rule{All: []match.Condition{{Attr: match.Scheme, Text: match.Text{Op: match.Exact, Value: "http"}}}},
 		Action: &Redirect{Code: 301, Scheme: "https", KeepHost: true}}

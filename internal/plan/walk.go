@@ -244,19 +244,20 @@ func (f *Forward) pick(world World) *Destination {
 	if len(f.To) == 1 {
 		return &f.To[0]
 	}
-	var total uint32
+	var total uint64
 	for i := range f.To {
-		total += f.To[i].Weight
+		total += uint64(f.To[i].Weight)
 	}
 	if total == 0 {
 		return nil
 	}
-	n := uint32(world.Chance() * float64(total))
+	n := uint64(world.Chance() * float64(total))
 	for i := range f.To {
-		if n < f.To[i].Weight {
+		w := uint64(f.To[i].Weight)
+		if n < w {
 			return &f.To[i]
 		}
-		n -= f.To[i].Weight
+		n -= w
 	}
 	return nil
 }
