@@ -75,7 +75,7 @@ func (p *Proxy) take(c *conn, near client, ctx context.Context, cancel context.C
 	x.record.Start = time.Now()
 	x.record.Listener, x.record.Client, x.record.Secure = c.key, c.remote, c.secure
 	x.record.Wait = -1
-	x.req = match.Request{Peer: c.remote.Addr(), Secure: c.secure, SNI: c.sni, Header: x.fields[:0]}
+	x.req = match.Request{Peer: c.remote.Addr(), PeerText: c.peer, Secure: c.secure, SNI: c.sni, Header: x.fields[:0]}
 	return x
 }
 

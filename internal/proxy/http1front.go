@@ -89,29 +89,27 @@ func (c *conn) exchangeHTTP1(h *http1.ServerConn, head *http1.RequestHead) bool 
 	return !x.broken
 }
 
-// refuseConnect: NGINX knows no CONNECT, and Envoy tunnels only where it is
-// told to.
+// What NGINX refuses is for the walk to say. An Istio gateway refuses some
+// requests before it reads any rule.
+
+// refuseConnect: Envoy tunnels only where it is told to.
 func refuseConnect(l *plan.Listener) *plan.Reply {
-	r := &plan.Reply{Status: 403, Reason: "CONNECT is not served"}
-	if l.Dialect == plan.NGINX {
-		r.Status = 405
-	}
-	return r
+	return unlessEdge(l, plan.Reply{Status: 403, Reason: "a gateway does not serve CONNECT"})
 }
 
-// refuseAsterisk: to NGINX "*" is no path, and no route of Envoy takes it.
+// refuseAsterisk: no route of Envoy takes what is not a path.
 func refuseAsterisk(l *plan.Listener) *plan.Reply {
-	r := &plan.Reply{Status: 404, Reason: "no route takes the target *"}
-	if l.Dialect == plan.NGINX {
-		r.Status = 400
-	}
-	return r
+	return unlessEdge(l, plan.Reply{Status: 404, Reason: "no route takes the target *"})
 }
 
-// refuseHTTP10: an Istio gateway asks for a newer version.
+// refuseHTTP10: Envoy asks for a newer version.
 func refuseHTTP10(l *plan.Listener) *plan.Reply {
+	return unlessEdge(l, plan.Reply{Status: 426, Reason: "a gateway does not serve HTTP/1.0"})
+}
+
+func unlessEdge(l *plan.Listener, r plan.Reply) *plan.Reply {
 	if l.Dialect == plan.NGINX {
 		return nil
 	}
-	return &plan.Reply{Status: 426, Reason: "a gateway does not serve HTTP/1.0"}
+	return &r
 }

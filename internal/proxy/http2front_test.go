@@ -186,3 +186,43 @@ func TestSameAsClient(t *testing.T) {
 		}
 	}
 }
+
+// A client that takes nothing, or sends nothing, does not hold its stream for
+// ever; a quiet gRPC stream stays.
+func TestHTTP2SlowClients(t *testing.T) {
+	left := make(chan bool, 1)
+	up := origin(t, func(w http.ResponseWriter, r *http.Request) {
+		defer func() { left <- true }()
+		if r.Method == "POST" {
+			io.Copy(io.Discard, r.Body)
+			return
+		}
+		for {
+			if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+				return
+			}
+		}
+	})
+	r := newRig(t, plan.Edge, func(o *Options) { o.Timeouts.Read, o.Timeouts.Write = 50*time.Millisecond, 50*time.Millisecond },
+		edge(to(backend("up", up))))
+	f := r.frames()
+	f.request(1) // and the window is never opened
+	if got := f.answer(); got != "200" {
+		t.Fatalf("got %s", got)
+	}
+	if got := f.answer(); got != "INTERNAL_ERROR" {
+		t.Errorf("a client that takes nothing: got %s, want its reset", got)
+	}
+	<-left
+
+	f = r.frames()
+	f.buf.Reset()
+	for _, p := range [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a"}} {
+		f.enc.WriteField(hpack.HeaderField{Name: p[0], Value: p[1]})
+	}
+	f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: f.buf.Bytes(), EndHeaders: true})
+	if got := f.answer(); got != "408" {
+		t.Errorf("a client that sends nothing: got %s, want 408", got)
+	}
+	<-left
+}

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/doorward/doorward/internal/header"
 	"github.com/doorward/doorward/internal/http1"
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/plan"
@@ -46,7 +45,7 @@ func (x *exchange) mirror() {
 		return
 	}
 	c := &mirrored{p: x.p, request: x.req, body: append([]byte(nil), x.up.kept...), limit: mirrorTime}
-	c.request.Header = cloneOwn(x.req.Header)
+	c.request.Header = x.req.Header.Clone()
 	if x.limits.total > 0 {
 		c.limit = x.limits.total
 	}
@@ -62,15 +61,6 @@ func (x *exchange) mirror() {
 			x.p.count.notMirrored.Add(1)
 		}
 	}
-}
-
-// cloneOwn copies fields with their text, which the parser will not keep.
-func cloneOwn(f header.Fields) header.Fields {
-	own := make(header.Fields, len(f))
-	for i := range f {
-		own[i] = header.Field{Name: strings.Clone(f[i].Name), Value: strings.Clone(f[i].Value)}
-	}
-	return own
 }
 
 // mirrored is a copy of a request.

@@ -31,6 +31,7 @@ type conn struct {
 	wire   net.Conn          // what HTTP is spoken on: the socket, or TLS above it
 	h1     *http1.ServerConn // nil before it is known that HTTP/1.1 is spoken, and in HTTP/2
 	remote netip.AddrPort
+	peer   string // remote's address as it is written
 	secure bool
 	sni    string
 	ctx    context.Context // ends with the connection
@@ -75,6 +76,7 @@ func (p *Proxy) serve(nc net.Conn, key string, s Security, t *tlsSettings) {
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		ap := a.AddrPort()
 		c.remote = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+		c.peer = c.remote.Addr().String()
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	defer c.cancel()
