@@ -101,6 +101,7 @@ const (
 	NoneHealthy  // every endpoint is out
 	HeaderTooBig // the answer's head is over the limit
 	ClientGone   // nobody is left to answer
+	RemoteReset  // the upstream ended the stream, not the connection (HTTP/2)
 )
 
 // Fail is the answer of listener l to a failure; retried says that an earlier
@@ -128,6 +129,8 @@ func (l *Listener) Fail(r *match.Request, f Failure, retried bool) Reply {
 		p.Body = prefix + "reset reason: connection timeout"
 	case Reset:
 		p.Body = prefix + "reset reason: connection termination"
+	case RemoteReset:
+		p.Body = prefix + "reset reason: remote reset"
 	case Overflow:
 		p.Body = prefix + "reset reason: overflow"
 		p.Header.Add("x-envoy-overloaded", "true")
@@ -145,5 +148,5 @@ func (l *Listener) Fail(r *match.Request, f Failure, retried bool) Reply {
 // String names the failure in the words of metrics and logs.
 func (f Failure) String() string {
 	return [...]string{"connection failure", "connection timeout", "connection termination", "overflow", "protocol error",
-		"upstream timeout", "no healthy upstream", "upstream header too big", "client gone"}[f]
+		"upstream timeout", "no healthy upstream", "upstream header too big", "client gone", "remote reset"}[f]
 }

@@ -89,6 +89,7 @@ func TestMirror(t *testing.T) {
 		if resp, body := r.do(big); resp.StatusCode != 200 || len(body) != maxMirrorBody+1 {
 			t.Errorf("a large body: got %d and %d bytes", resp.StatusCode, len(body))
 		}
+		r.Shutdown(t.Context()) // what is not sent is counted behind the answer
 		if c := r.Counts(); c.Mirrored != 1 || c.NotMirrored != 1 {
 			t.Errorf("counted %+v, want one copy sent and one not", c)
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -89,6 +90,7 @@ func TestShutdownCuts(t *testing.T) {
 	defer nc.Close()
 	io.WriteString(nc, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	for busy := false; !busy; { // until the request is under way
+		runtime.Gosched()
 		for _, c := range r.manager.Snapshot() {
 			busy = busy || c.Active > 0
 		}

@@ -135,3 +135,13 @@ func TestRefusedForms(t *testing.T) {
 		}
 	}
 }
+
+// A stream that the upstream resets is told apart from a connection that ends.
+func TestStreamReset(t *testing.T) {
+	b := backend("b", origin(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	b.Protocol = plan.HTTP2
+	r := newRig(t, gatewayKey, nil, gateway(to(b)))
+	if resp, body := r.get("/"); resp.StatusCode != 503 || body != envoyReset+"reset reason: remote reset" {
+		t.Errorf("got %d %q", resp.StatusCode, body)
+	}
+}

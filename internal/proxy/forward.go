@@ -181,6 +181,8 @@ func (x *exchange) failureOf(err error) (plan.Failure, int) {
 			return plan.Timeout, x.limits.readBy
 		}
 		return plan.Timeout, last
+	case upstream.StreamReset(err):
+		return plan.RemoteReset, last
 	case errors.As(err, &protocol), errors.Is(err, errNotAsked):
 		return plan.BadResponse, last
 	}
@@ -222,7 +224,7 @@ func resultOf(a *answer) upstream.Result {
 		return upstream.ConnectFailed
 	case plan.Timeout:
 		return upstream.TimedOut
-	case plan.Reset, plan.BadResponse:
+	case plan.Reset, plan.RemoteReset, plan.BadResponse:
 		return upstream.WasReset
 	}
 	return upstream.NoResult

@@ -75,8 +75,9 @@ func (c *conn) exchangeHTTP2(w http.ResponseWriter, r *http.Request) bool {
 	}
 	http1.RemoveHopByHop(&q.Header)
 	q.ContentLength = r.ContentLength
-	body := &stream{r: near, done: r.Body == nil || r.Body == http.NoBody, trailers: func() header.Fields { return fieldsOf(r.Trailer) }}
-	if body.done {
+	body := &stream{r: near, trailers: func() header.Fields { return fieldsOf(r.Trailer) }}
+	if r.Body == nil || r.Body == http.NoBody {
+		body.done.Store(true)
 		q.ContentLength = 0
 	}
 	defer body.release()

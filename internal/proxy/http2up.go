@@ -60,12 +60,13 @@ func (x *exchange) tryHTTP2(e *upstream.Endpoint) {
 	resp, err := e.RoundTrip(req)
 	t.stop(timerFirst)
 	if err != nil {
+		err = t.explain(err)
 		t.close()
 		x.up.stop()
 		x.underWay(nil, nil)
 		x.answer.sent = !isDial(err)
 		x.answer.refused = upstream.Untouched(err)
-		x.failOf(t.explain(err))
+		x.failOf(err)
 		return
 	}
 	t.resp = resp
@@ -74,7 +75,9 @@ func (x *exchange) tryHTTP2(e *upstream.Endpoint) {
 	if len(resp.Trailer) > 0 {
 		a.length = -1 // HTTP/1.1 has trailers behind chunks only
 	}
-	a.body = &stream{r: t, done: endsWithHead(req, resp), trailers: func() header.Fields { return fieldsOf(resp.Trailer) }}
+	body := &stream{r: t, trailers: func() header.Fields { return fieldsOf(resp.Trailer) }}
+	body.done.Store(endsWithHead(req, resp))
+	a.body = body
 	a.stream = t
 }
 

@@ -35,9 +35,6 @@ func (x *exchange) another() bool {
 		x.record.Flags |= telemetry.RetriesExceeded
 		return false
 	}
-	if left, ok := x.timeLeft(); ok && left <= 0 {
-		return false
-	}
 	if x.cluster.AcquireRetry() != nil {
 		x.record.Flags |= telemetry.UpstreamOverflow
 		return false
@@ -59,13 +56,6 @@ const attemptCount = "x-envoy-attempt-count"
 func (x *exchange) repeatable(r *plan.Retry) bool {
 	if r.IdempotentOnly && x.answer.sent && !x.repeat {
 		return false
-	}
-	if x.up.running != nil { // Envoy too repeats only what it has received whole
-		select {
-		case <-x.up.running:
-		default:
-			return false
-		}
 	}
 	return x.up.replayable()
 }
@@ -94,13 +84,13 @@ func (x *exchange) dropAnswer() {
 // ten times base, at random (Envoy, retry_back_off). false: the client is gone,
 // or the time for the whole is over.
 func (x *exchange) backoff(base time.Duration, n int) bool {
-	if base <= 0 {
-		return true
+	d := time.Duration(0)
+	if base > 0 {
+		most := min(base*time.Duration(1<<min(n, 10)-1), 10*base)
+		d = time.Duration(x.p.o.World.Chance() * float64(most))
 	}
-	most := min(base*time.Duration(1<<min(n, 10)-1), 10*base)
-	d := time.Duration(x.p.o.World.Chance() * float64(most))
-	if left, ok := x.timeLeft(); ok && left < d {
-		x.pause(left)
+	if left, ok := x.timeLeft(); ok && left <= d {
+		x.pause(max(left, 0))
 		x.answer = answer{failed: true, failure: plan.Timeout, by: x.limits.totalBy}
 		return false
 	}
@@ -127,7 +117,7 @@ func wantedFailure(on plan.RetryOn, a *answer) bool {
 		if on&plan.OnConnectFailure != 0 {
 			return true
 		}
-	case plan.Reset, plan.BadResponse:
+	case plan.Reset, plan.RemoteReset, plan.BadResponse:
 		if a.refused && on&plan.OnRefusedStream != 0 {
 			return true
 		}

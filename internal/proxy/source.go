@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/doorward/doorward/internal/header"
@@ -52,14 +53,13 @@ const pieceSize = 16 << 10
 type stream struct {
 	r        io.ReadCloser
 	trailers func() header.Fields // asked at the end; nil: none
-	before   func()               // called before each wait, where set
 	buf      *[pieceSize]byte
-	done     bool
+	done     atomic.Bool
 	err      error
 }
 
 func (s *stream) Next() ([]byte, error) {
-	if s.done {
+	if s.done.Load() {
 		s.release()
 		return nil, io.EOF
 	}
@@ -69,20 +69,17 @@ func (s *stream) Next() ([]byte, error) {
 	if s.buf == nil {
 		s.buf = pieces.Get().(*[pieceSize]byte)
 	}
-	if s.before != nil {
-		s.before()
-	}
 	for {
 		n, err := s.r.Read(s.buf[:])
 		if errors.Is(err, io.EOF) {
-			s.done = true
+			s.done.Store(true)
 		} else if err != nil {
 			s.err = err
 		}
 		switch {
 		case n > 0:
 			return s.buf[:n], nil
-		case s.done:
+		case s.done.Load():
 			s.release()
 			return nil, io.EOF
 		case err != nil:
@@ -100,7 +97,7 @@ func (s *stream) release() {
 	}
 }
 
-func (s *stream) Done() bool     { return s.done }
+func (s *stream) Done() bool     { return s.done.Load() }
 func (s *stream) Buffered() bool { return false }
 
 func (s *stream) Trailers() header.Fields {

@@ -27,9 +27,10 @@ type upload struct {
 	whole bool  // read to its end
 	err   error // why it could not be read
 
-	kept []byte
-	keep int  // bytes that may be kept
-	lost bool // more has come than is kept
+	kept  []byte
+	keep  int         // bytes that may be kept
+	lost  bool        // more has come than is kept
+	ready atomic.Bool // it is whole and kept, for those who ask while it is being sent
 
 	reader  *uploadReader // what the transport of HTTP/2 reads
 	running chan struct{} // of the goroutine that uploads, nil if there is none; closed when it ends
@@ -52,6 +53,7 @@ func (u *upload) reset() {
 	u.body, u.count, u.max, u.whole, u.err = nil, 0, -1, false, nil
 	u.kept, u.lost, u.running, u.reader = kept, false, nil, nil
 	u.stopped.Store(false)
+	u.ready.Store(false)
 }
 
 // next returns the next bytes; at the end io.EOF.
@@ -59,6 +61,7 @@ func (u *upload) next() ([]byte, error) {
 	data, err := u.body.Next()
 	if err == io.EOF {
 		u.whole = true
+		u.ready.Store(!u.lost)
 		return nil, err
 	}
 	if err != nil {
@@ -77,7 +80,10 @@ func (u *upload) next() ([]byte, error) {
 			u.kept = append(u.kept, data...)
 		}
 	}
-	u.whole = u.body.Done()
+	if u.body.Done() {
+		u.whole = true
+		u.ready.Store(!u.lost)
+	}
 	return data, nil
 }
 
@@ -85,6 +91,9 @@ func (u *upload) next() ([]byte, error) {
 // read, or all, and all is kept. Envoy too repeats no request that it has not
 // yet received whole.
 func (u *upload) replayable() bool {
+	if u.running != nil {
+		return u.ready.Load()
+	}
 	return u.err == nil && (u.count == 0 || u.whole && !u.lost)
 }
 
@@ -185,7 +194,9 @@ func (u *upload) stop() bool {
 	case <-u.running:
 	default:
 		u.stopped.Store(true)
-		u.x.client.StopReading()
+		if !u.body.Done() {
+			u.x.client.StopReading()
+		}
 		u.x.interrupt(errAnswered)
 		if u.reader != nil {
 			u.reader.Close()
@@ -193,7 +204,7 @@ func (u *upload) stop() bool {
 		<-u.running
 	}
 	u.running, u.reader = nil, nil
-	return u.whole && u.err == nil && !u.stopped.Load()
+	return u.whole && u.err == nil && !u.stopped.Swap(false)
 }
 
 // errAnswered interrupts an upload that is not needed any more.

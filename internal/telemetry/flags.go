@@ -64,6 +64,8 @@ func FlagsOf(f plan.Failure) Flags {
 		return UpstreamFailure
 	case plan.Reset:
 		return UpstreamTermination
+	case plan.RemoteReset:
+		return UpstreamReset
 	case plan.Overflow:
 		return UpstreamOverflow
 	case plan.BadResponse, plan.HeaderTooBig:

@@ -120,6 +120,13 @@ func Untouched(err error) bool {
 	return false
 }
 
+// StreamReset tells whether RoundTrip, or reading its response, failed because
+// the upstream ended the stream while the connection goes on.
+func StreamReset(err error) bool {
+	var stream streamError
+	return errors.As(err, &stream)
+}
+
 // streamError is what errors.As makes of net/http's own, by its form.
 type streamError struct {
 	StreamID uint32
