@@ -157,7 +157,8 @@ type explanation struct {
 	} `json:"request"`
 	Served bool   `json:"served"`
 	Reason string `json:"reason"`
-	// By is the rule that decided: "VirtualService myapp/myapp-vs spec.http[1] (vs.yaml:12)".
+	// By is the rule that decided: "VirtualService myapp/myapp-vs spec.http[1] (vs.yaml:12)",
+	// or "no rule of LISTENER".
 	By      string      `json:"by"`
 	Delay   string      `json:"delay,omitempty"`
 	Mirrors []string    `json:"mirrors,omitempty"`
@@ -165,7 +166,8 @@ type explanation struct {
 	Answer  *answer     `json:"answer,omitempty"`
 	Hops    []hop       `json:"hops"`
 	Steps   []plan.Step `json:"steps"`
-	walked  []plan.Hop  `json:"-"`
+	walked  []plan.Hop
+	path    string // that the last hop has read, or sends on  `json:"-"`
 }
 
 // forwarding is the request as an application gets it.
@@ -208,7 +210,7 @@ func explain(p *plan.Plan, l *plan.Listener, req *match.Request, src source.Opti
 	var trace plan.Trace
 	p.Walk(l, req, scenario.World{Dice: 0.5}, &trace, &out)
 	place := placesOf(&out, src)
-	e := &explanation{Reason: out.Reason, By: nobody, Steps: trace.Steps, walked: out.Hops()}
+	e := &explanation{Reason: out.Reason, By: "no rule of " + out.Last().Key, Steps: trace.Steps, walked: out.Hops(), path: req.Path}
 	if out.By.Ref.Kind != "" {
 		e.By = place(out.By.String())
 	}
@@ -247,9 +249,6 @@ func explain(p *plan.Plan, l *plan.Listener, req *match.Request, src source.Opti
 	e.Answer = &answer{Status: out.Reply.Status, Headers: fields(out.Reply.Header), Body: out.Reply.Body}
 	return e
 }
-
-// nobody is who decides where no rule takes the request.
-const nobody = "no rule of the manifests"
 
 // placesOf finds the lines of the rules that a walk looked at. A plan knows the
 // first line of each object; what is returned puts the field's line in its

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/doorward/doorward/internal/http1"
@@ -11,18 +12,19 @@ import (
 )
 
 // mostNear is how many rules that did not match a story tells of for each hop.
-const mostNear = 5
+const mostNear = 3
 
 // story is an explanation for people.
 type story struct {
 	strings.Builder
-	all bool
+	all  bool
+	path string // that the last hop has read
 }
 
 // write prints the explanation as a story: the hops with what was looked at,
 // the outcome, and the rule that decided.
 func (e *explanation) write(w io.Writer, all bool) error {
-	s := &story{all: all}
+	s := &story{all: all, path: e.path}
 	fmt.Fprintf(s, "%s %s, from %s\n", e.Request.Method, e.Request.URL, e.Request.From)
 	for i := range e.walked {
 		s.WriteByte('\n')
@@ -45,13 +47,13 @@ func (s *story) hop(i int, h *plan.Hop, steps []plan.Step) {
 		scheme = "TLS"
 	}
 	fmt.Fprintf(s, "%d. %s, over %s\n", i+1, title, scheme)
-	var missed []plan.Step
+	var missed []miss
 	for _, step := range steps {
 		if step.Hop != i || step.Kind == "hop" || step.Kind == "answer" {
 			continue
 		}
 		if step.Kind == "route" && !step.OK {
-			missed = append(missed, step)
+			missed = append(missed, miss{step, h.Host.Routes[len(missed)]})
 			continue
 		}
 		s.missed(missed)
@@ -90,23 +92,38 @@ func (s *story) step(step plan.Step, h *plan.Hop) {
 	}
 }
 
-// missed tells of the rules that did not match: those that came near, where
+// miss is a rule that did not match.
+type miss struct {
+	plan.Step
+	route *plan.Route
+}
+
+// near tells how near the rule came: the length of what its path has in common
+// with the request's, and more than any where only another condition failed.
+func (m *miss) near(path string) int {
+	if !strings.HasPrefix(m.Why, "path is ") {
+		return 1 << 20
+	}
+	n := 0
+	for rule := m.route.Rule.Path.Value; n < len(rule) && n < len(path) && rule[n] == path[n]; n++ {
+	}
+	return n
+}
+
+// missed tells of the rules that did not match: of those that came near, where
 // there are many.
-func (s *story) missed(steps []plan.Step) {
-	shown := steps
-	if !s.all && len(steps) > mostNear {
-		shown = nil
-		for _, step := range steps {
-			if !strings.HasPrefix(step.Why, "path is ") && len(shown) < mostNear {
-				shown = append(shown, step)
-			}
-		}
+func (s *story) missed(rules []miss) {
+	shown := rules
+	if !s.all && len(rules) > mostNear {
+		shown = slices.DeleteFunc(slices.Clone(rules), func(m miss) bool { return m.near(s.path) < 2 }) // all have the "/"
+		slices.SortStableFunc(shown, func(a, b miss) int { return b.near(s.path) - a.near(s.path) })
+		shown = shown[:min(len(shown), mostNear)]
 	}
-	for _, step := range shown {
-		s.line("not", step.Why)
-		s.line("", step.Origin)
+	for i := range shown {
+		s.line("not", shown[i].Why)
+		s.line("", shown[i].Origin)
 	}
-	if left := len(steps) - len(shown); left > 0 {
+	if left := len(rules) - len(shown); left > 0 {
 		s.line("not", count(left, "other rule")+" (--all shows them)")
 	}
 }

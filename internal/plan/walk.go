@@ -45,6 +45,7 @@ func (w *walk) through(l *Listener) *Listener {
 	w.hop = &w.out.hops[w.out.n]
 	w.out.n++
 	w.mirrors = len(w.out.Mirrors)
+	w.out.By = Origin{} // the hop before has decided nothing but to come here
 	*w.hop = Hop{
 		Listener: l, Secure: w.req.Secure, target: w.req.Target, sni: w.req.SNI, major: w.req.Major, minor: w.req.Minor,
 		req: w.req, world: w.world,
