@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/doorward/doorward/internal/plan"
 )
 
 // shells are those that completions can be made for.
@@ -53,7 +55,7 @@ func completeListeners(m *manifests, end string) cobra.CompletionFunc {
 		}
 		var keys []string
 		for _, l := range loaded.Plan.Listeners() {
-			if strings.HasPrefix(l.Key, begun) {
+			if strings.HasPrefix(l.Key, begun) && (end == "" || l.Key != plan.Edge) { // the edge has flags of its own
 				keys = append(keys, l.Key+end)
 			}
 		}

@@ -30,6 +30,7 @@ func (s *Server) Reload(ctx context.Context) error {
 	loaded, err := s.o.Load(ctx)
 	if err != nil {
 		s.loads.bad.Add(1)
+		s.tell(loaded.Problems)
 		failed := *s.status.Load()
 		failed.err = err
 		if s.plan.Load() == nil {
@@ -49,6 +50,17 @@ func (s *Server) Reload(ctx context.Context) error {
 	s.status.Store(st)
 	s.log.Info(st.String(), "took", time.Since(began).Round(time.Millisecond).String())
 	return nil
+}
+
+// tell logs the mistakes for which a load may have failed.
+func (s *Server) tell(l problem.List) {
+	for i, p := range l {
+		if i == 10 {
+			s.log.Error("there are more problems; doorward check prints them all", "left", len(l)-i)
+			return
+		}
+		s.log.Error(p.Message, "severity", p.Severity, "code", p.Code, "object", p.Object, "place", p.Place())
+	}
 }
 
 // watch reloads after each change of files, until ctx ends.

@@ -144,8 +144,8 @@ func (s *Server) start(ctx context.Context) error {
 	if w != nil {
 		s.work.Go(func() { s.watch(watching, w) })
 	}
-	s.serve()
 	s.ready.Store(true)
+	s.serve()
 	s.work.Go(debug.FreeOSMemory) // the manifests are not needed any more
 	return nil
 }
