@@ -17,7 +17,7 @@ COPY --from=build /src/bin/doorward /usr/local/bin/doorward
 COPY LICENSE /LICENSE
 # By number, so that Kubernetes can tell that it is not root.
 USER 65532:65532
-# Edge HTTP and HTTPS, and the admin pages (given --admin :8090). All are above 1024: no capability is needed.
-EXPOSE 8080 8443 8090
+# Edge HTTP and HTTPS, and the admin pages (given --admin :9901). All are above 1024: no capability is needed.
+EXPOSE 8080 8443 9901
 ENTRYPOINT ["/usr/local/bin/doorward"]
 CMD ["--help"]
