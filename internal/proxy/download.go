@@ -19,6 +19,9 @@ func (x *exchange) deliver() {
 		x.tunnel()
 		return
 	}
+	if a.status == 426 && a.upgrade != "" { // it says what to upgrade to
+		a.fields.Add("upgrade", a.upgrade)
+	}
 	x.out.EditResponse(a.status, &a.fields, a.took, true)
 	if err := x.client.Begin(a.status, a.fields, a.length); err != nil {
 		x.unsendable(err)

@@ -133,9 +133,10 @@ func (x *exchange) run(refused func(*plan.Listener) *plan.Reply) {
 	x.forward()
 }
 
-// watch looks out for the client's close from now on, until finish.
+// watch looks out for the client's close from now on, until finish. While its
+// body is still to come, whoever reads that learns of the close.
 func (x *exchange) watch() {
-	if !x.watching {
+	if !x.watching && x.up.whole {
 		x.watching = true
 		x.client.Watch(watchAfter, x.onGone)
 	}

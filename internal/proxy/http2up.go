@@ -39,8 +39,19 @@ const (
 	timerTotal
 )
 
-// tryHTTP2 makes one attempt over HTTP/2.
+// tryHTTP2 makes one attempt over HTTP/2. A connection that the upstream was
+// about to close takes no more requests; another one does, and that is no
+// attempt of its own (RFC 9113 section 8.7).
 func (x *exchange) tryHTTP2(e *upstream.Endpoint) {
+	if err := x.oneHTTP2(e); upstream.Untouched(err) && !upstream.StreamReset(err) && x.up.replayable() && !x.gone.Load() {
+		x.answer.failed, x.answer.refused, x.answer.err = false, false, nil
+		x.oneHTTP2(e)
+	}
+}
+
+// oneHTTP2 sends the request on one stream and waits for the head of the
+// response.
+func (x *exchange) oneHTTP2(e *upstream.Endpoint) error {
 	t := &attempt2{x: x}
 	t.ctx, t.cancel = context.WithCancelCause(x.ctx)
 	ctx := httptrace.WithClientTrace(t.ctx, &httptrace.ClientTrace{
@@ -67,7 +78,7 @@ func (x *exchange) tryHTTP2(e *upstream.Endpoint) {
 		x.answer.sent = !isDial(err)
 		x.answer.refused = upstream.Untouched(err)
 		x.failOf(err)
-		return
+		return err
 	}
 	t.resp = resp
 	a := &x.answer
@@ -79,6 +90,7 @@ func (x *exchange) tryHTTP2(e *upstream.Endpoint) {
 	body.done.Store(endsWithHead(req, resp))
 	a.body = body
 	a.stream = t
+	return nil
 }
 
 // endsWithHead tells whether the stream has ended with the head, as a gRPC

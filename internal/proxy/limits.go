@@ -11,7 +11,7 @@ import (
 // kind, with the hop whose it is. That hop words the failure, and its policy
 // decides about another attempt.
 type limits struct {
-	connect, send       time.Duration
+	connect, send, idle time.Duration
 	read, total, perTry time.Duration
 	readBy, totalBy     int
 }
@@ -29,6 +29,7 @@ func limitsOf(o *plan.Outcome) limits {
 			continue
 		}
 		stricter(&l.send, f.Limits.Send)
+		stricter(&l.idle, f.Limits.Idle)
 		if stricter(&l.read, f.Limits.Read) {
 			l.readBy = i
 		}
@@ -56,6 +57,13 @@ func stricter(limit *time.Duration, d time.Duration) bool {
 func (l *limits) first() time.Duration {
 	d := l.read
 	stricter(&d, l.perTry)
+	return d
+}
+
+// quiet is how long a tunnel may carry nothing.
+func (l *limits) quiet() time.Duration {
+	d := l.read
+	stricter(&d, l.idle)
 	return d
 }
 

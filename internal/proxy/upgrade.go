@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/doorward/doorward/internal/header"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/telemetry"
 	"github.com/doorward/doorward/internal/upstream"
@@ -14,7 +13,7 @@ import (
 
 // tunnel passes a 101 on and then the bytes of both directions, until one side
 // ends: then both are closed, as NGINX does once what came has been passed on.
-// The limit between two reads of the hops bounds the quiet; Envoy has none.
+// What the hops say of the quiet bounds it; a gateway says nothing by default.
 func (x *exchange) tunnel() {
 	a := &x.answer
 	if !x.up.stop() { // nobody can tell the body from the tunnel
@@ -24,7 +23,7 @@ func (x *exchange) tunnel() {
 		return
 	}
 	if a.upgrade != "" {
-		a.fields = append(a.fields, header.Field{Name: "upgrade", Value: a.upgrade})
+		a.fields.Add("upgrade", a.upgrade)
 	}
 	x.out.EditResponse(a.status, &a.fields, a.took, true)
 	err := x.client.Begin(a.status, a.fields, -1)
@@ -43,7 +42,7 @@ func (x *exchange) tunnel() {
 	conn := a.conn
 	a.conn = nil
 	near, far := x.client.Hijack(), conn.Hijack()
-	t := tunnel{near: near, far: far, quiet: x.limits.read}
+	t := tunnel{near: near, far: far, quiet: x.limits.quiet()}
 	t.run()
 	conn.Close()
 	x.up.count += t.up.Load()

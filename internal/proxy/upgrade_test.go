@@ -133,3 +133,15 @@ func TestQuietTunnelEnds(t *testing.T) {
 		t.Errorf("a quiet tunnel stays open: %v", err)
 	}
 }
+
+// 426 says what to upgrade to.
+func TestUpgradeRequired(t *testing.T) {
+	up := rude(t, func(nc net.Conn) {
+		hangUp(nc)
+		io.WriteString(nc, "HTTP/1.1 426 Upgrade Required\r\nConnection: upgrade, close\r\nUpgrade: TLS/1.0\r\nContent-Length: 0\r\n\r\n")
+	})
+	r := newRig(t, gatewayKey, nil, gateway(to(backend("up", up))))
+	if resp, _ := r.get("/"); resp.StatusCode != 426 || resp.Header.Get("Upgrade") != "TLS/1.0" {
+		t.Errorf("got %d %v", resp.StatusCode, resp.Header)
+	}
+}
