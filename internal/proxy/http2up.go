@@ -7,15 +7,11 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
-	"net/url"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/doorward/doorward/internal/header"
 	"github.com/doorward/doorward/internal/http1"
-	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/upstream"
 )
 
@@ -175,141 +171,4 @@ func (t *attempt2) close() {
 		t.resp.Body.Close()
 	}
 	t.cancel(nil)
-}
-
-// request2 makes r a request over HTTP/2, without its body. The target goes out
-// byte for byte.
-func request2(ctx context.Context, r *match.Request) *http.Request {
-	h := make(http.Header, len(r.Header)+2)
-	req := &http.Request{
-		Method: r.Method, Host: r.Host, Header: h, Proto: "HTTP/2.0", ProtoMajor: 2,
-		URL: &url.URL{Scheme: "http", Host: r.Host, Opaque: "//" + r.Host + r.Target},
-	}
-	for i := range r.Header {
-		name := http.CanonicalHeaderKey(r.Header[i].Name)
-		if name == "Trailer" {
-			declare(req, r.Header[i].Value)
-			continue
-		}
-		h[name] = append(h[name], r.Header[i].Value)
-	}
-	if h["User-Agent"] == nil {
-		h["User-Agent"] = []string{""} // none of net/http's own
-	}
-	return req.WithContext(ctx)
-}
-
-// declare announces the trailers that the client has announced: others cannot
-// be sent over HTTP/2.
-func declare(req *http.Request, names string) {
-	for name := range strings.SplitSeq(names, ",") {
-		name = strings.ToLower(strings.TrimSpace(name))
-		if http1.ValidTrailer(name) {
-			if req.Trailer == nil {
-				req.Trailer = http.Header{}
-			}
-			req.Trailer[http.CanonicalHeaderKey(name)] = nil
-		}
-	}
-}
-
-// fieldsOf makes fields of a map, by name.
-func fieldsOf(h http.Header) header.Fields {
-	if len(h) == 0 {
-		return nil
-	}
-	f := make(header.Fields, 0, len(h)+4)
-	for name, values := range h {
-		name = strings.ToLower(name)
-		for _, v := range values {
-			f.Add(name, v)
-		}
-	}
-	slices.SortStableFunc(f, func(a, b header.Field) int { return strings.Compare(a.Name, b.Name) })
-	return f
-}
-
-// sendHTTP2 makes the upload the body of req.
-func (u *upload) sendHTTP2(t *attempt2, req *http.Request) {
-	r := &uploadReader{u: u, t: t, req: req, rest: u.kept}
-	req.Body, req.ContentLength = r, u.x.req.ContentLength
-	u.running, u.reader = make(chan struct{}), r
-}
-
-// uploadReader is an upload as the transport reads it, in a goroutine of its own.
-type uploadReader struct {
-	u    *upload
-	t    *attempt2
-	req  *http.Request
-	rest []byte
-
-	mu                     sync.Mutex
-	reading, closed, ended bool
-}
-
-func (r *uploadReader) Read(p []byte) (n int, err error) {
-	r.mu.Lock()
-	if r.closed {
-		r.mu.Unlock()
-		return 0, errAnswered
-	}
-	r.reading = true
-	r.mu.Unlock()
-	defer func() {
-		if v := recover(); v != nil {
-			r.u.x.p.panicked(v)
-			r.u.failed(errClientGone)
-			err = errClientGone
-		}
-		r.mu.Lock()
-		r.reading = false
-		r.closed = r.closed || err != nil
-		r.settle()
-		r.mu.Unlock()
-	}()
-	return r.read(p)
-}
-
-func (r *uploadReader) read(p []byte) (int, error) {
-	u := r.u
-	if len(r.rest) == 0 && !u.whole {
-		data, err := u.next()
-		if err != nil && err != io.EOF {
-			if !u.stopped.Load() {
-				u.failed(err)
-			}
-			return 0, err
-		}
-		r.rest = data
-	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	if len(r.rest) > 0 || !u.whole {
-		return n, nil
-	}
-	for _, t := range u.trailers() {
-		name := http.CanonicalHeaderKey(t.Name)
-		if _, declared := r.req.Trailer[name]; declared {
-			r.req.Trailer[name] = append(r.req.Trailer[name], t.Value)
-		}
-	}
-	r.t.sent()
-	return n, io.EOF
-}
-
-// Close ends the upload; a Read under way ends it when it returns.
-func (r *uploadReader) Close() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.closed = true
-	r.settle()
-	return nil
-}
-
-// settle tells once that the client's body is not being read any more.
-func (r *uploadReader) settle() {
-	if r.closed && !r.reading && !r.ended {
-		r.ended = true
-		close(r.u.running)
-	}
 }
