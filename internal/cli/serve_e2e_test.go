@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -60,17 +61,23 @@ func TestE2EStartAndMemory(t *testing.T) {
 		t.Skipf("Kubeflow's rendered objects are not here: %v", err)
 	}
 	binary := built(t)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := free.Addr().String()
+	free.Close()
 	best := time.Hour
 	var rss int
 	for range 5 { // the page cache is warm after the first
 		began := time.Now()
 		p := &process{address: map[string]string{}}
-		p.Cmd = exec.CommandContext(t.Context(), binary, "serve", "-f", file, "--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--admin", "127.0.0.1:39901")
+		p.Cmd = exec.CommandContext(t.Context(), binary, "serve", "-f", file, "--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--admin", admin)
 		if err := p.Start(); err != nil {
 			t.Fatal(err)
 		}
 		for {
-			resp, err := http.Get("http://127.0.0.1:39901/readyz")
+			resp, err := http.Get("http://" + admin + "/readyz")
 			if err == nil {
 				resp.Body.Close()
 				if resp.StatusCode == 200 {
