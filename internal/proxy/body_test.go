@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -136,5 +137,26 @@ func TestPanicIsOneRequests(t *testing.T) {
 	}
 	if n := r.Counts().Panics; n != 1 {
 		t.Errorf("counted %d panics, want 1", n)
+	}
+}
+
+// An upstream that takes nothing ends the request by the send limit, in the
+// words of its hop.
+func TestSendLimit(t *testing.T) {
+	stop := make(chan bool)
+	defer close(stop)
+	deaf := rude(t, func(net.Conn) { <-stop })
+	mute := origin(t, func(http.ResponseWriter, *http.Request) { <-stop })
+	for _, protocol := range []plan.Protocol{plan.HTTP1, plan.HTTP2} {
+		b := backend("b", map[plan.Protocol]string{plan.HTTP1: deaf, plan.HTTP2: mute}[protocol])
+		b.Protocol = protocol
+		r := newRig(t, plan.Edge, nil, edge(to(b, func(_ *plan.Route, f *plan.Forward) { f.Limits.Send = 50 * time.Millisecond })))
+		body, send := io.Pipe()
+		go io.Copy(send, zeros{})
+		resp, page := r.do(r.request("POST", "/", body))
+		send.Close()
+		if resp.StatusCode != 504 || !strings.Contains(page, "504 Gateway Time-out") {
+			t.Errorf("%s: got %d %q, want the edge's 504", protocol, resp.StatusCode, page)
+		}
 	}
 }

@@ -61,6 +61,8 @@ func (x *exchange) oneHTTP1(e *upstream.Endpoint, want upstream.Want) (stale boo
 	stale = c.Reused && !want.New && c.Untouched() && x.repeat && x.up.replayable() && !isTimeout(err) && !x.gone.Load()
 	if x.up.err != nil {
 		err = x.up.err
+	} else if x.up.stuck != nil {
+		err = x.up.stuck
 	}
 	x.answer.conn = nil
 	c.Close()

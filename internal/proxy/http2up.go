@@ -25,13 +25,14 @@ type attempt2 struct {
 
 	mu     sync.Mutex
 	ended  bool
-	timers [3]*time.Timer
+	timers [4]*time.Timer
 }
 
 // The timers of an attempt.
 const (
 	timerFirst = iota
 	timerRead
+	timerSend
 	timerTotal
 )
 

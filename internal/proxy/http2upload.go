@@ -4,6 +4,8 @@ import (
 	"io"
 	"net/http"
 	"sync"
+
+	"github.com/doorward/doorward/internal/http1"
 )
 
 // sendHTTP2 makes the upload the body of req.
@@ -32,11 +34,15 @@ func (r *uploadReader) Read(p []byte) (n int, err error) {
 	}
 	r.reading = true
 	r.mu.Unlock()
+	r.t.stop(timerSend)
 	defer func() {
 		if v := recover(); v != nil {
 			r.u.x.p.panicked(v)
 			r.u.failed(errClientGone)
 			err = errClientGone
+		}
+		if err == nil { // until the transport, having sent it, asks for more
+			r.t.start(timerSend, r.t.x.limits.send, http1.TimeoutWrite)
 		}
 		r.mu.Lock()
 		r.reading = false
@@ -76,6 +82,7 @@ func (r *uploadReader) read(p []byte) (int, error) {
 
 // Close ends the upload; a Read under way ends it when it returns.
 func (r *uploadReader) Close() error {
+	r.t.stop(timerSend)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
@@ -71,7 +72,7 @@ func temporary(err error) bool {
 }
 
 // serve serves one connection to its end.
-func (p *Proxy) serve(nc net.Conn, key string, s Security, t *tlsSettings) {
+func (p *Proxy) serve(nc net.Conn, key string, s Security, t *tls.Config) {
 	c := &conn{p: p, key: key, nc: nc, wire: nc}
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		ap := a.AddrPort()

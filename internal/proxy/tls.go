@@ -8,18 +8,15 @@ import (
 	"time"
 )
 
-// tlsSettings are what the handshakes of one socket share: a key for session
-// tickets above all.
-type tlsSettings struct{ config *tls.Config }
-
 // errNoServer refuses a handshake: the client is told "unrecognized name".
 var errNoServer = errors.New("no server of the listener takes this name")
 
-// tlsConfig asks the plan in force for the certificate of each handshake. A
+// tlsConfig is what the handshakes of one socket share, session tickets' keys
+// included. It asks the plan in force for the certificate of each handshake. A
 // resumed session asks for none, but its requests are walked by the plan in
 // force like all others.
-func (p *Proxy) tlsConfig(key string) *tlsSettings {
-	return &tlsSettings{&tls.Config{
+func (p *Proxy) tlsConfig(key string) *tls.Config {
+	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		// A client that offers nothing of this list is refused by the library; NGINX has http/1.0, too.
 		NextProtos:                  []string{"h2", "http/1.1", "http/1.0"},
@@ -35,13 +32,13 @@ func (p *Proxy) tlsConfig(key string) *tlsSettings {
 			}
 			return cert, nil
 		},
-	}}
+	}
 }
 
 // handshake makes c a TLS connection, within the time for a head. It tells
 // whether the client wants HTTP/2.
-func (c *conn) handshake(t *tlsSettings) (http2, ok bool) {
-	tc := tls.Server(c.nc, t.config)
+func (c *conn) handshake(t *tls.Config) (http2, ok bool) {
+	tc := tls.Server(c.nc, t)
 	ctx := context.Context(c.ctx)
 	if limit := c.p.o.Timeouts.Header; limit > 0 {
 		var cancel context.CancelFunc

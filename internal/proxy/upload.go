@@ -26,6 +26,7 @@ type upload struct {
 	max   int64 // -1: no bound
 	whole bool  // read to its end
 	err   error // why it could not be read
+	stuck error // why it could not be sent: the upstream took nothing for too long
 
 	kept  []byte
 	keep  int         // bytes that may be kept
@@ -50,7 +51,7 @@ func (u *upload) reset() {
 	if cap(kept) > maxReplay {
 		kept = nil
 	}
-	u.body, u.count, u.max, u.whole, u.err = nil, 0, -1, false, nil
+	u.body, u.count, u.max, u.whole, u.err, u.stuck = nil, 0, -1, false, nil, nil
 	u.kept, u.lost, u.running, u.reader = kept, false, nil, nil
 	u.stopped.Store(false)
 	u.ready.Store(false)
@@ -119,10 +120,12 @@ func passable(f header.Fields) header.Fields {
 
 // send writes the body to c as far as it goes without waiting for the client.
 // The rest is left to a goroutine, so that an answer can come before the body
-// is whole. The error is the client's; those of writing are c's to tell.
+// is whole. Of errors of writing only a limit that runs out counts: otherwise
+// the upstream may have answered, and reading will tell.
 func (u *upload) send(c *http1.ClientConn) error {
+	u.stuck = nil
 	if len(u.kept) > 0 {
-		c.Write(u.kept)
+		u.write(c, u.kept)
 	}
 	for !u.whole && u.body.Buffered() {
 		data, err := u.next()
@@ -132,18 +135,32 @@ func (u *upload) send(c *http1.ClientConn) error {
 		if err != nil {
 			return err
 		}
-		c.Write(data)
+		u.write(c, data)
 	}
 	if u.whole {
-		c.End(u.trailers())
+		u.noteStuck(c.End(u.trailers()))
 		u.x.sent(c)
-		return nil
+		return u.stuck
 	}
-	if c.Flush() == nil {
+	if !u.noteStuck(c.Flush()) {
 		u.running = make(chan struct{})
 		go u.run(c)
 	}
-	return nil
+	return u.stuck
+}
+
+// write writes a piece; false: no more need be written.
+func (u *upload) write(c *http1.ClientConn, p []byte) bool {
+	_, err := c.Write(p)
+	return !u.noteStuck(err)
+}
+
+// noteStuck tells whether err is one, and keeps it when a limit has run out.
+func (u *upload) noteStuck(err error) bool {
+	if isTimeout(err) {
+		u.stuck = err
+	}
+	return err != nil
 }
 
 // run uploads what is left.
@@ -165,16 +182,27 @@ func (u *upload) run(c *http1.ClientConn) {
 			u.failed(err)
 			return
 		default:
-			if _, err := c.Write(data); err != nil {
-				return // why is for the answer to say
+			ok := u.write(c, data)
+			if ok && !u.whole && !u.body.Buffered() {
+				ok = !u.noteStuck(c.Flush())
 			}
-			if !u.whole && !u.body.Buffered() {
-				c.Flush()
+			if !ok {
+				u.giveUp()
+				return
 			}
 		}
 	}
-	if c.End(u.trailers()) == nil {
-		u.x.sent(c)
+	if u.noteStuck(c.End(u.trailers())) {
+		u.giveUp()
+		return
+	}
+	u.x.sent(c)
+}
+
+// giveUp ends an attempt whose upstream takes nothing.
+func (u *upload) giveUp() {
+	if u.stuck != nil {
+		u.x.interrupt(u.stuck)
 	}
 }
 
