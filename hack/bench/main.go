@@ -1,17 +1,19 @@
 // Command bench measures Doorward beside nginx in one run: CPU per proxied
 // request, throughput and the 99th percentile, plain and over TLS, saturated on
-// one core and on two, and at a fixed rate.
+// one core and on two, and at a fixed rate. Then it measures how long a start
+// takes and how much memory is held.
 //
-//	go run ./hack/bench -bin bin/doorward [-rounds 5] [-seconds 2] [-only 'one core']
+//	go run ./hack/bench [-bin bin/doorward]... [-rounds 5] [-seconds 2] [-only 'one core']
 //
-// Both proxies stand in turn in front of the same upstream (nginx answering
+// All proxies stand in turn in front of the same upstream (nginx answering
 // 1 KiB from memory) under the same load (wrk, or the paced client of this
 // program). Rounds interleave them and turn the order around; the table shows
-// medians and the median of each round's ratio. CPU is user and system time of
-// all processes of the proxy, from /proc, over the requests that the load
-// counted. Doorward has 1,000 routes loaded (100 hosts with 10 prefixes each),
-// metrics on and the access log off, and walks edge and gateway; nginx is a
-// plain proxy hop with a keep-alive upstream.
+// medians, and the median, least and greatest of each round's ratio to nginx.
+// CPU is what the kernel counts for all threads of the proxy over the requests
+// that the load counted. Doorward has 1,000 routes loaded (100 hosts with 10
+// prefixes each), metrics on and the access log off, and walks edge and
+// gateway; nginx is a plain proxy hop with keep-alive upstreams. Several -bin
+// compare builds of Doorward.
 package main
 
 import (
@@ -19,11 +21,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
 
-// setting is one row of the table.
+// setting is one part of the table.
 type setting struct {
 	name   string
 	tls    bool
@@ -43,71 +46,123 @@ func settings() []setting {
 	}
 }
 
+type options struct {
+	bins   []string
+	rounds int
+	span   time.Duration
+	only   string
+	dir    string
+}
+
 func main() {
-	bin := flag.String("bin", "bin/doorward", "the binary under test")
-	rounds := flag.Int("rounds", 5, "rounds of each setting")
-	seconds := flag.Float64("seconds", 2, "seconds of load in each round")
-	only := flag.String("only", "", "run only the settings whose name contains this")
+	var o options
+	flag.Func("bin", "a binary under test (bin/doorward); may be repeated", func(s string) error {
+		o.bins = append(o.bins, s)
+		return nil
+	})
+	flag.IntVar(&o.rounds, "rounds", 5, "rounds of each setting")
+	seconds := flag.Int("seconds", 2, "seconds of load in each round")
+	flag.StringVar(&o.only, "only", "", "run only what has this in its name")
 	flag.Parse()
-	if err := run(*bin, *rounds, time.Duration(*seconds*float64(time.Second)), *only); err != nil {
+	if o.bins == nil {
+		o.bins = []string{"bin/doorward"}
+	}
+	o.span = time.Duration(*seconds) * time.Second
+	if err := o.run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(bin string, rounds int, span time.Duration, only string) error {
+func (o *options) run() (err error) {
 	for _, tool := range []string{"nginx", "wrk", "taskset"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return fmt.Errorf("%s is not installed; make tools installs it", tool)
 		}
 	}
-	dir, err := os.MkdirTemp("", "doorward-bench")
-	if err != nil {
+	if o.dir, err = os.MkdirTemp("", "doorward-bench"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	fmt.Printf("| setting | nginx µs/request | doorward µs/request | CPU ratio | throughput ratio | p99 nginx | p99 doorward |\n|---|---|---|---|---|---|---|\n")
+	defer os.RemoveAll(o.dir)
+	if err := writeFiles(o.dir); err != nil {
+		return err
+	}
+	fmt.Println("| setting | proxy | CPU µs/request | × nginx (least–greatest) | requests/s × nginx | p99 ms |\n|---|---|---|---|---|---|")
 	for _, s := range settings() {
-		if !strings.Contains(s.name, only) {
+		if !strings.Contains(s.name, o.only) {
 			continue
 		}
-		if err := s.run(bin, dir, rounds, span); err != nil {
+		if err := o.compare(s); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	return nil
+	return o.footprint()
 }
 
-func (s setting) run(bin, dir string, rounds int, span time.Duration) error {
-	up, err := startUpstream(dir, s)
+// compare makes the rows of one setting.
+func (o *options) compare(s setting) error {
+	up, err := startUpstream(o.dir, s)
 	if err != nil {
 		return err
 	}
 	defer up.stop()
-	peers := [2]*proxy{}
-	if peers[0], err = startNGINX(dir, s); err != nil {
+	peer, err := startNGINX(o.dir, s)
+	if err != nil {
 		return err
 	}
-	defer peers[0].stop()
-	if peers[1], err = startDoorward(bin, dir, s); err != nil {
-		return err
+	defer peer.stop()
+	peers := []*proxy{peer}
+	for i, bin := range o.bins {
+		p, err := startDoorward(bin, o.dir, s, i)
+		if err != nil {
+			return err
+		}
+		defer p.stop()
+		peers = append(peers, p)
 	}
-	defer peers[1].stop()
-	var cpu, rps, p99 [2][]float64
-	for round := range rounds + 1 {
-		for i := range 2 {
-			k := (i + round) % 2
-			m, err := measure(peers[k], s, span)
+	samples := make([][]sample, len(peers))
+	for round := range o.rounds + 1 {
+		for i := range peers {
+			if round%2 == 1 {
+				i = len(peers) - 1 - i
+			}
+			m, err := measure(peers[i], s, o.span)
 			if err != nil {
-				return fmt.Errorf("%s: %w", peers[k].name, err)
+				return fmt.Errorf("%s: %w", peers[i].name, err)
 			}
-			if round == 0 {
-				continue // warm-up
+			if round > 0 { // the first one warms up
+				samples[i] = append(samples[i], m)
 			}
-			cpu[k], rps[k], p99[k] = append(cpu[k], m.cpu), append(rps[k], m.rate), append(p99[k], m.p99)
 		}
 	}
-	fmt.Printf("| %s | %.1f | %.1f | %.2f | %.2f | %.2f ms | %.2f ms |\n", s.name, median(cpu[0]), median(cpu[1]),
-		median(ratios(cpu[1], cpu[0])), median(ratios(rps[1], rps[0])), median(p99[0]), median(p99[1]))
+	for i, p := range peers {
+		cpu := ratios(samples[i], samples[0], func(m sample) float64 { return m.cpu })
+		rate := ratios(samples[i], samples[0], func(m sample) float64 { return m.rate })
+		fmt.Printf("| %s | %s | %.1f | %.2f (%.2f–%.2f) | %.2f | %.2f |\n", s.name, p.name,
+			median(values(samples[i], func(m sample) float64 { return m.cpu })), median(cpu), slices.Min(cpu), slices.Max(cpu), median(rate),
+			median(values(samples[i], func(m sample) float64 { return m.p99 })))
+	}
 	return nil
+}
+
+func values(samples []sample, of func(sample) float64) []float64 {
+	out := make([]float64, len(samples))
+	for i, m := range samples {
+		out[i] = of(m)
+	}
+	return out
+}
+
+// ratios are those of each round.
+func ratios(a, b []sample, of func(sample) float64) []float64 {
+	out := values(a, of)
+	for i, v := range values(b, of) {
+		out[i] /= v
+	}
+	return out
+}
+
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	return v[len(v)/2]
 }

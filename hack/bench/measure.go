@@ -45,7 +45,7 @@ func measure(p *proxy, s setting, span time.Duration) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	return sample{cpu: float64((after - before).Microseconds()) / float64(n), rate: float64(n) / took.Seconds(), p99: p99}, nil
+	return sample{cpu: float64((after - before).Nanoseconds()) / 1000 / float64(n), rate: float64(n) / took.Seconds(), p99: p99}, nil
 }
 
 func (s setting) load(addr string, span time.Duration) (int, float64, error) {
@@ -55,20 +55,25 @@ func (s setting) load(addr string, span time.Duration) (int, float64, error) {
 	return wrk(addr, s, span)
 }
 
-// cpuTime is user and system time of a process and all below it.
+// cpuTime is the time that the threads of a process and of all below it ran.
 func cpuTime(pid int) (time.Duration, error) {
-	var ticks int64
+	var sum time.Duration
 	for _, p := range append([]int{pid}, children(pid)...) {
-		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p))
-		if err != nil {
-			return 0, err
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p))
+		for _, t := range threads {
+			data, err := os.ReadFile(t)
+			if err != nil {
+				continue // it has ended
+			}
+			ran, _, _ := strings.Cut(string(data), " ")
+			ns, err := strconv.ParseInt(ran, 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("%s: %w", t, err)
+			}
+			sum += time.Duration(ns)
 		}
-		f := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
-		u, _ := strconv.ParseInt(f[11], 10, 64)
-		k, _ := strconv.ParseInt(f[12], 10, 64)
-		ticks += u + k
 	}
-	return time.Duration(ticks) * 10 * time.Millisecond, nil
+	return sum, nil
 }
 
 func children(pid int) []int {
@@ -162,7 +167,7 @@ func pace(addr string, s setting, every time.Duration, end time.Time) ([]float64
 	if s.tls {
 		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true, ServerName: host})
 	}
-	request := []byte("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nAuthorization: " + bearer() + "\r\nAccept: */*\r\nCookie: session=0123456789abcdef\r\n\r\n")
+	request := request()
 	r := bufio.NewReader(conn)
 	var times []float64
 	for next := time.Now(); next.Before(end); next = next.Add(every) {
@@ -184,15 +189,7 @@ func pace(addr string, s setting, every time.Duration, end time.Time) ([]float64
 	return times, nil
 }
 
-func ratios(a, b []float64) []float64 {
-	out := make([]float64, len(a))
-	for i := range a {
-		out[i] = a[i] / b[i]
-	}
-	return out
-}
-
-func median(v []float64) float64 {
-	v = slices.Sorted(slices.Values(v))
-	return v[len(v)/2]
+// request is what the load sends.
+func request() []byte {
+	return []byte("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nAuthorization: " + bearer() + "\r\nAccept: */*\r\nCookie: session=0123456789abcdef\r\n\r\n")
 }

@@ -102,9 +102,6 @@ func startNGINX(dir string, s setting) (*proxy, error) {
 	listen := addr
 	certs := ""
 	if s.tls {
-		if err := writeCertificate(dir); err != nil {
-			return nil, err
-		}
 		listen += " ssl"
 		certs = "ssl_certificate " + dir + "/crt.pem; ssl_certificate_key " + dir + "/key.pem; ssl_protocols TLSv1.2 TLSv1.3;"
 	}
@@ -119,22 +116,22 @@ proxy_set_header X-Real-IP $remote_addr; proxy_set_header X-Forwarded-For $remot
 	return start("nginx", addr, s.proxyCore(), nil, "nginx", "-p", dir, "-c", conf)
 }
 
-func startDoorward(bin, dir string, s setting) (*proxy, error) {
-	file := filepath.Join(dir, "manifests.yaml")
-	if err := os.WriteFile(file, []byte(manifests()), 0o644); err != nil {
-		return nil, err
-	}
-	args := []string{bin, "serve", "-f", file, "--access-log", "off", "--http", "127.0.0.1:18082", "--https", "127.0.0.1:18083", "--admin", "127.0.0.1:18084"}
-	addr := "127.0.0.1:18082"
-	if s.tls {
-		addr = "127.0.0.1:18083"
-	}
-	p, err := start("doorward", addr, s.proxyCore(), []string{fmt.Sprintf("GOMAXPROCS=%d", s.cores)}, args...)
+// ready is what Doorward's admin address says once the first plan serves.
+const ready = "/readyz"
+
+// startDoorward starts the i-th binary.
+func startDoorward(bin, dir string, s setting, i int) (*proxy, error) {
+	addr := func(n int) string { return fmt.Sprintf("127.0.0.1:%d", 18082+10*i+n) }
+	args := []string{bin, "serve", "-f", filepath.Join(dir, manifestFile), "--access-log", "off", "--http", addr(0), "--https", addr(1), "--admin", addr(2)}
+	p, err := start(filepath.Base(bin), addr(0), s.proxyCore(), []string{fmt.Sprintf("GOMAXPROCS=%d", s.cores)}, args...)
 	if err != nil {
 		return nil, err
 	}
+	if s.tls {
+		p.addr = addr(1)
+	}
 	for range 200 {
-		if res, err := http.Get("http://127.0.0.1:18084/readyz"); err == nil {
+		if res, err := http.Get("http://" + addr(2) + ready); err == nil {
 			res.Body.Close()
 			if res.StatusCode == 200 {
 				return p, nil
@@ -143,7 +140,17 @@ func startDoorward(bin, dir string, s setting) (*proxy, error) {
 		time.Sleep(25 * time.Millisecond)
 	}
 	p.stop()
-	return nil, fmt.Errorf("doorward does not get ready")
+	return nil, fmt.Errorf("%s does not get ready", bin)
+}
+
+const manifestFile = "manifests.yaml"
+
+// writeFiles writes what the proxies read: manifests and a certificate.
+func writeFiles(dir string) error {
+	if err := os.WriteFile(filepath.Join(dir, manifestFile), []byte(manifests()), 0o644); err != nil {
+		return err
+	}
+	return writeCertificate(dir)
 }
 
 // manifests are 1,000 routes behind one gateway, 10 prefixes on each of 100
