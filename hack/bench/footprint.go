@@ -52,7 +52,7 @@ func (o *options) startToReady(bin string) (string, error) {
 	var times []time.Duration
 	for range o.rounds {
 		begin := time.Now()
-		p, err := startDoorward(bin, o.dir, setting{cores: 2}, 0)
+		p, err := startDoorward(bin, o.dir, setting{cores: 2})
 		if err != nil {
 			return "", err
 		}
@@ -65,8 +65,11 @@ func (o *options) startToReady(bin string) (string, error) {
 
 // demoMemory is the resident memory of the demo after it has settled.
 func (o *options) demoMemory(bin string) (string, error) {
-	const addr = "127.0.0.1:18443"
-	p, err := start("demo", addr, "", nil, bin, "demo", "--https", addr, "--http", "127.0.0.1:18480", "--admin", "127.0.0.1:18490")
+	addr, err := freeAddrs(3)
+	if err != nil {
+		return "", err
+	}
+	p, err := start("demo", addr[0], "", nil, bin, "demo", "--https", addr[0], "--http", addr[1], "--admin", addr[2])
 	if err != nil {
 		return "", err
 	}
@@ -80,12 +83,12 @@ func (o *options) demoMemory(bin string) (string, error) {
 // after one request, beyond the kernel's own buffers.
 func (o *options) idleConnections(bin string, secure bool) (string, error) {
 	const n = 10_000
-	up, err := startUpstream(o.dir, setting{})
+	up, err := startUpstream(o.dir, o.upstream, setting{})
 	if err != nil {
 		return "", err
 	}
 	defer up.stop()
-	p, err := startDoorward(bin, o.dir, setting{cores: 2, tls: secure}, 0)
+	p, err := startDoorward(bin, o.dir, setting{cores: 2, tls: secure})
 	if err != nil {
 		return "", err
 	}
@@ -109,7 +112,7 @@ func (o *options) idleConnections(bin string, secure bool) (string, error) {
 	settled := func() (int64, error) {
 		time.Sleep(3 * time.Second)
 		// The profile of the heap begins with a collection.
-		res, err := http.Get("http://127.0.0.1:18084/debug/pprof/heap?gc=1")
+		res, err := http.Get("http://" + p.admin + "/debug/pprof/heap?gc=1")
 		if err != nil {
 			return 0, err
 		}

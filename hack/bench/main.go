@@ -47,11 +47,12 @@ func settings() []setting {
 }
 
 type options struct {
-	bins   []string
-	rounds int
-	span   time.Duration
-	only   string
-	dir    string
+	bins     []string
+	rounds   int
+	span     time.Duration
+	only     string
+	dir      string
+	upstream string // its address
 }
 
 func main() {
@@ -84,7 +85,10 @@ func (o *options) run() (err error) {
 		return err
 	}
 	defer os.RemoveAll(o.dir)
-	if err := writeFiles(o.dir); err != nil {
+	if o.upstream, err = freeAddr(); err != nil {
+		return err
+	}
+	if err := writeFiles(o.dir, o.upstream); err != nil {
 		return err
 	}
 	fmt.Println("| setting | proxy | CPU µs/request | × nginx (least–greatest) | requests/s × nginx | p99 ms |\n|---|---|---|---|---|---|")
@@ -101,19 +105,19 @@ func (o *options) run() (err error) {
 
 // compare makes the rows of one setting.
 func (o *options) compare(s setting) error {
-	up, err := startUpstream(o.dir, s)
+	up, err := startUpstream(o.dir, o.upstream, s)
 	if err != nil {
 		return err
 	}
 	defer up.stop()
-	peer, err := startNGINX(o.dir, s)
+	peer, err := startNGINX(o.dir, o.upstream, s)
 	if err != nil {
 		return err
 	}
 	defer peer.stop()
 	peers := []*proxy{peer}
-	for i, bin := range o.bins {
-		p, err := startDoorward(bin, o.dir, s, i)
+	for _, bin := range o.bins {
+		p, err := startDoorward(bin, o.dir, s)
 		if err != nil {
 			return err
 		}

@@ -16,14 +16,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
 // proxy is a running peer.
 type proxy struct {
-	name string
-	addr string
-	cmd  *exec.Cmd
+	name  string
+	addr  string
+	admin string // of Doorward
+	cmd   *exec.Cmd
 }
 
 func (p *proxy) stop() {
@@ -37,7 +39,26 @@ func (p *proxy) stop() {
 	}
 }
 
-const upstreamAddr = "127.0.0.1:18080"
+// freeAddr is an address that nobody listens on.
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+func freeAddrs(n int) (addrs []string, err error) {
+	for range n {
+		a, err := freeAddr()
+		if err != nil {
+			return nil, err
+		}
+		addrs = append(addrs, a)
+	}
+	return addrs, nil
+}
 
 // start runs a command, on core 0 for a proxy of one core, and waits until addr
 // takes connections.
@@ -53,15 +74,16 @@ func start(name, addr string, core string, env []string, args ...string) (*proxy
 	}
 	defer os.Remove(log.Name())
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM} // also where this program is killed
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	for range 200 {
+	for range 2500 {
 		if c, err := net.Dial("tcp", addr); err == nil {
 			c.Close()
 			return &proxy{name: name, addr: addr, cmd: cmd}, nil
 		}
-		time.Sleep(25 * time.Millisecond)
+		time.Sleep(2 * time.Millisecond)
 	}
 	cmd.Process.Kill()
 	text, _ := os.ReadFile(log.Name())
@@ -87,7 +109,7 @@ events { worker_connections 4096; }
 http { access_log off; keepalive_requests 1000000000; client_body_temp_path /tmp; proxy_temp_path /tmp; fastcgi_temp_path /tmp; uwsgi_temp_path /tmp; scgi_temp_path /tmp;
 `
 
-func startUpstream(dir string, s setting) (*proxy, error) {
+func startUpstream(dir, upstreamAddr string, s setting) (*proxy, error) {
 	conf := filepath.Join(dir, "upstream.conf")
 	text := fmt.Sprintf(nginxHead, 1, conf) + "server { listen " + upstreamAddr + " backlog=1024; location / { default_type text/plain; return 200 \"" + strings.Repeat("x", 1024) + "\"; } } }\n"
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
@@ -96,9 +118,12 @@ func startUpstream(dir string, s setting) (*proxy, error) {
 	return start("upstream", upstreamAddr, s.loadCore(), nil, "nginx", "-p", dir, "-c", conf)
 }
 
-func startNGINX(dir string, s setting) (*proxy, error) {
+func startNGINX(dir, upstreamAddr string, s setting) (*proxy, error) {
 	conf := filepath.Join(dir, "proxy.conf")
-	const addr = "127.0.0.1:18081"
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
 	listen := addr
 	certs := ""
 	if s.tls {
@@ -119,25 +144,28 @@ proxy_set_header X-Real-IP $remote_addr; proxy_set_header X-Forwarded-For $remot
 // ready is what Doorward's admin address says once the first plan serves.
 const ready = "/readyz"
 
-// startDoorward starts the i-th binary.
-func startDoorward(bin, dir string, s setting, i int) (*proxy, error) {
-	addr := func(n int) string { return fmt.Sprintf("127.0.0.1:%d", 18082+10*i+n) }
-	args := []string{bin, "serve", "-f", filepath.Join(dir, manifestFile), "--access-log", "off", "--http", addr(0), "--https", addr(1), "--admin", addr(2)}
-	p, err := start(filepath.Base(bin), addr(0), s.proxyCore(), []string{fmt.Sprintf("GOMAXPROCS=%d", s.cores)}, args...)
+func startDoorward(bin, dir string, s setting) (*proxy, error) {
+	addr, err := freeAddrs(3)
+	if err != nil {
+		return nil, err
+	}
+	args := []string{bin, "serve", "-f", filepath.Join(dir, manifestFile), "--access-log", "off", "--http", addr[0], "--https", addr[1], "--admin", addr[2]}
+	p, err := start(filepath.Base(bin), addr[0], s.proxyCore(), []string{fmt.Sprintf("GOMAXPROCS=%d", s.cores)}, args...)
 	if err != nil {
 		return nil, err
 	}
 	if s.tls {
-		p.addr = addr(1)
+		p.addr = addr[1]
 	}
-	for range 200 {
-		if res, err := http.Get("http://" + addr(2) + ready); err == nil {
+	p.admin = addr[2]
+	for range 2500 {
+		if res, err := http.Get("http://" + p.admin + ready); err == nil {
 			res.Body.Close()
 			if res.StatusCode == 200 {
 				return p, nil
 			}
 		}
-		time.Sleep(25 * time.Millisecond)
+		time.Sleep(2 * time.Millisecond)
 	}
 	p.stop()
 	return nil, fmt.Errorf("%s does not get ready", bin)
@@ -146,8 +174,8 @@ func startDoorward(bin, dir string, s setting, i int) (*proxy, error) {
 const manifestFile = "manifests.yaml"
 
 // writeFiles writes what the proxies read: manifests and a certificate.
-func writeFiles(dir string) error {
-	if err := os.WriteFile(filepath.Join(dir, manifestFile), []byte(manifests()), 0o644); err != nil {
+func writeFiles(dir, upstreamAddr string) error {
+	if err := os.WriteFile(filepath.Join(dir, manifestFile), []byte(manifests(upstreamAddr)), 0o644); err != nil {
 		return err
 	}
 	return writeCertificate(dir)
@@ -155,7 +183,7 @@ func writeFiles(dir string) error {
 
 // manifests are 1,000 routes behind one gateway, 10 prefixes on each of 100
 // hosts, with the edge in front.
-func manifests() string {
+func manifests(upstreamAddr string) string {
 	host, port, _ := net.SplitHostPort(upstreamAddr)
 	var b strings.Builder
 	b.WriteString(`apiVersion: networking.k8s.io/v1

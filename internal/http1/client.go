@@ -26,7 +26,7 @@ func (cl *Client) NewConn(nc net.Conn) *ClientConn {
 	c := &ClientConn{Timeouts: cl.Timeouts, client: cl, nc: nc}
 	c.dl.init(nc)
 	c.rd.init(nc, &c.dl)
-	c.w = writer{conn: nc, dl: &c.dl, plain: c.rd.raw != nil, limit: &c.Timeouts.Write}
+	c.w.init(nc, c.rd.raw, &c.dl, &c.Timeouts.Write)
 	c.Body.rd, c.Body.limits, c.Body.client = &c.rd, &cl.Limits, c
 	c.Body.begin(NoBody, 0)
 	return c

@@ -20,6 +20,8 @@ type reader struct {
 	r, w int
 	got  bool // a byte came since reset by the owner
 
+	yielder yielder
+
 	// Of the read under way.
 	kind   Timeout
 	limit  time.Duration
@@ -41,6 +43,8 @@ func plainSocket(nc net.Conn) syscall.RawConn {
 	case *net.TCPConn:
 		raw, _ := c.SyscallConn()
 		return raw
+	case *direct:
+		return c.raw
 	case *net.UnixConn:
 		raw, _ := c.SyscallConn()
 		return raw
@@ -91,6 +95,9 @@ func (b *reader) fill(kind Timeout, limit time.Duration, idle bool) error {
 	}
 	var err error
 	if b.raw != nil {
+		if idle {
+			b.yielder.yield()
+		}
 		err = b.raw.Read(b.try)
 		if err == nil {
 			err = b.err
@@ -116,11 +123,12 @@ func (b *reader) attempt(fd uintptr) bool {
 		b.room()
 	}
 	for {
-		n, err := syscall.Read(int(fd), b.buf[b.w:])
+		n, err := receive(int(fd), b.buf[b.w:])
 		switch {
 		case err == syscall.EINTR:
 			continue
 		case err == syscall.EAGAIN:
+			b.yielder.saw(false)
 			b.drop()
 			b.wait()
 			return false
@@ -129,6 +137,7 @@ func (b *reader) attempt(fd uintptr) bool {
 		case n == 0:
 			b.err = io.EOF
 		default:
+			b.yielder.saw(true)
 			b.w += n
 			b.err = nil
 		}

@@ -54,7 +54,7 @@ func (s *Server) NewConn(nc net.Conn) *ServerConn {
 	c.dl.init(nc)
 	c.dl.owner = c
 	c.rd.init(nc, &c.dl)
-	c.w = writer{conn: nc, dl: &c.dl, plain: c.rd.raw != nil, limit: &c.Timeouts.Write}
+	c.w.init(nc, c.rd.raw, &c.dl, &c.Timeouts.Write)
 	c.Body.rd, c.Body.limits, c.Body.server = &c.rd, &s.Limits, c
 	c.Body.begin(NoBody, 0)
 	return c

@@ -273,7 +273,7 @@ func (c *ServerConn) end(abort bool) error {
 	if t, ok := nc.(interface{ NetConn() net.Conn }); ok && abort {
 		nc = t.NetConn()
 	}
-	if t, ok := nc.(*net.TCPConn); ok && abort {
+	if t, ok := nc.(interface{ SetLinger(int) error }); ok && abort {
 		t.SetLinger(0)
 	}
 	return nc.Close()

@@ -1,6 +1,9 @@
 package http1
 
-import "syscall"
+import (
+	"syscall"
+	"unsafe"
+)
 
 // States of a TCP socket, as the kernel numbers them.
 const (
@@ -17,4 +20,23 @@ func peerClosed(fd int) bool {
 	}
 	state := info & 0xff // the first byte of struct tcp_info
 	return state == tcpCloseWait || state == tcpClose
+}
+
+// receive reads what is there, without waiting; so the scheduler need not hear
+// of the system call.
+func receive(fd int, b []byte) (int, error) {
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), syscall.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(n), nil
+}
+
+// transmit writes what the socket takes, without waiting.
+func transmit(fd int, b []byte) (int, error) {
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, 0, 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(n), nil
 }

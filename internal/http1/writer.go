@@ -2,6 +2,7 @@ package http1
 
 import (
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/doorward/doorward/internal/header"
@@ -13,7 +14,8 @@ import (
 type writer struct {
 	conn  net.Conn
 	dl    *deadlines
-	plain bool // a socket: several slices leave in one system call
+	out   outlet
+	plain bool // a socket, written to by out: several slices leave in one system call
 	limit *time.Duration
 
 	buf     []byte
@@ -34,6 +36,14 @@ const (
 	// No single write is longer, so that its limit means progress.
 	maxWrite = 256 << 10
 )
+
+// init is for a connection whose raw one is raw; nil if it is no plain socket.
+func (w *writer) init(nc net.Conn, raw syscall.RawConn, dl *deadlines, limit *time.Duration) {
+	w.conn, w.dl, w.limit = nc, dl, limit
+	if w.plain = raw != nil; w.plain {
+		w.out.init(raw)
+	}
+}
 
 // begin starts a message whose head is appended by the caller to w.buf.
 func (w *writer) begin(f Framing, length int64, dropped bool) {
@@ -169,6 +179,10 @@ func (w *writer) put(p []byte) {
 		return
 	}
 	w.dl.set(slotWrite, TimeoutWrite, *w.limit)
+	if w.plain {
+		w.wrote(w.out.write(p))
+		return
+	}
 	_, err := w.conn.Write(p)
 	w.wrote(err)
 }

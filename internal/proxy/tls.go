@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"github.com/doorward/doorward/internal/http1"
 )
 
 // errNoServer refuses a handshake: the client is told "unrecognized name".
@@ -38,7 +40,7 @@ func (p *Proxy) tlsConfig(key string) *tls.Config {
 // handshake makes c a TLS connection, within the time for a head. It tells
 // whether the client wants HTTP/2.
 func (c *conn) handshake(t *tls.Config) (http2, ok bool) {
-	tc := tls.Server(c.nc, t)
+	tc := tls.Server(http1.Direct(c.nc), t)
 	ctx := context.Context(c.ctx)
 	if limit := c.p.o.Timeouts.Header; limit > 0 {
 		var cancel context.CancelFunc

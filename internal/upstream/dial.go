@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/doorward/doorward/internal/http1"
 	"github.com/doorward/doorward/internal/plan"
 )
 
@@ -78,7 +79,7 @@ func handshake(ctx context.Context, nc net.Conn, config *tls.Config, p plan.Prot
 		config = config.Clone()
 		config.NextProtos = []string{"h2"}
 	}
-	session := tls.Client(nc, config)
+	session := tls.Client(http1.Direct(nc), config)
 	if err := session.HandshakeContext(ctx); err != nil {
 		nc.Close()
 		if strings.HasSuffix(err.Error(), "no application protocol") { // the alert has no name in crypto/tls

@@ -1,0 +1,85 @@
+package http1
+
+import (
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+)
+
+// Direct returns nc with reads and writes that do not trouble the scheduler, to
+// be wrapped in a tls.Conn. What is no TCP connection comes back as it is.
+func Direct(nc net.Conn) net.Conn {
+	t, ok := nc.(*net.TCPConn)
+	if !ok {
+		return nc
+	}
+	raw, err := t.SyscallConn()
+	if err != nil {
+		return nc
+	}
+	d := &direct{TCPConn: t, raw: raw}
+	d.out.init(raw)
+	d.try = d.attempt
+	return d
+}
+
+// direct is a TCP connection. Reads are one goroutine's at a time, and so are
+// writes, as net.Conn has it.
+type direct struct {
+	*net.TCPConn
+	raw syscall.RawConn
+
+	reading sync.Mutex // guards:
+	p       []byte
+	n       int
+	err     error
+	try     func(uintptr) bool // attempt, made once
+
+	writing sync.Mutex // guards:
+	out     outlet
+}
+
+func (d *direct) Read(p []byte) (int, error) {
+	d.reading.Lock()
+	defer d.reading.Unlock()
+	d.p, d.n, d.err = p, 0, nil
+	err := d.raw.Read(d.try)
+	d.p = nil
+	if err != nil {
+		return 0, err
+	}
+	return d.n, d.err
+}
+
+func (d *direct) attempt(fd uintptr) bool {
+	if len(d.p) == 0 {
+		return true
+	}
+	for {
+		n, err := receive(int(fd), d.p)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			return false
+		case err != nil:
+			d.err = os.NewSyscallError("read", err)
+		case n == 0:
+			d.err = io.EOF
+		default:
+			d.n = n
+		}
+		return true
+	}
+}
+
+func (d *direct) Write(p []byte) (int, error) {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	if err := d.out.write(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
