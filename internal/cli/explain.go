@@ -3,11 +3,13 @@ package cli
 import (
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doorward/doorward/internal/header"
 	"github.com/doorward/doorward/internal/http1"
+	"github.com/doorward/doorward/internal/jwt"
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
@@ -208,7 +210,7 @@ type hop struct {
 func explain(p *plan.Plan, l *plan.Listener, req *match.Request, src source.Options) *explanation {
 	var out plan.Outcome
 	var trace plan.Trace
-	p.Walk(l, req, scenario.World{Dice: 0.5}, &trace, &out)
+	p.Walk(l, req, scenario.World{Dice: 0.5, Tokens: jwt.New(jwt.Options{Offline: true}), Clock: time.Now()}, &trace, &out)
 	place := placesOf(&out, src)
 	e := &explanation{Reason: out.Reason, By: "no rule of " + out.Last().Key, Steps: trace.Steps, walked: out.Hops(), path: req.Path}
 	if out.By.Ref.Kind != "" {

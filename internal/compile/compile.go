@@ -14,6 +14,8 @@
 //	routes           a rule's conditions → routes
 //	actions, filters what a route does → redirect, answer, destinations; edits
 //	ingresses        classes, TLS, rules, annotations → the edge listener
+//	guards           which security object is for which workload
+//	requestauthentications → the tokens that a workload takes
 package compile
 
 import (
@@ -61,10 +63,12 @@ func Compile(set *object.Set, opts Options) (*plan.Plan, problem.List) {
 	c.readServices()
 	c.readServiceEntries()
 	c.readDestinationRules()
+	c.readAuthentications()
 	c.readGateways()
 	c.readVirtualServices()
 	c.readPolicies()
 	c.readIngresses()
+	c.findKeyHosts()
 	c.lintDestinationRules()
 	b := &plan.Builder{}
 	for _, l := range c.listeners {
@@ -95,6 +99,8 @@ type compiler struct {
 	regexes      map[string]match.Text
 	// Field paths that are the same in many objects: spec.http[1], .match[0], .route[0].
 	fields, matchFields, routeFields []string
+
+	authentications []*authentication // those of the root namespace first, then the oldest
 
 	looked int // names that messages have looked through
 

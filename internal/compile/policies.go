@@ -15,7 +15,6 @@ import (
 func (c *compiler) readPolicies() {
 	const open = "are NOT ENFORCED yet: requests that they would refuse are served"
 	notCarriedOut(c, c.set.AuthorizationPolicies, "AuthorizationPolicies "+open)
-	notCarriedOut(c, c.set.RequestAuthentications, "RequestAuthentications "+open+", and tokens are not checked")
 	notCarriedOut(c, c.set.PeerAuthentications, "PeerAuthentications "+open)
 	notCarriedOut(c, c.set.Sidecars, "Sidecars are not carried out: every gateway sees every Service")
 }
@@ -31,5 +30,4 @@ func notCarriedOut[T metav1.Object](c *compiler, all object.Collection[T], messa
 }
 
 func (c *compiler) externals(*secured) []plan.Guard { return nil }
-func (c *compiler) tokens(*secured) []plan.Guard    { return nil }
 func (c *compiler) policies(*secured) []plan.Guard  { return nil }

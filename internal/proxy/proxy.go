@@ -26,7 +26,8 @@ type Options struct {
 	// Timeouts are those of client connections. Zero members: idle 75 s, head,
 	// read and write 60 s, as ingress-nginx has them; negative means none.
 	Timeouts http1.Timeouts
-	World    plan.World // nil: the live one
+	Verifier plan.Verifier // of tokens, in the live world; nil accepts none
+	World    plan.World    // nil: the live one
 }
 
 // Proxy serves client connections. Its methods may be called from all goroutines.
@@ -69,7 +70,7 @@ func New(o Options) *Proxy {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.World == nil {
-		o.World = live{}
+		o.World = newLive(&o)
 	}
 	fillTimeouts(&o.Timeouts)
 	p := &Proxy{o: o, conns: map[*conn]struct{}{}, mirrors: make(chan struct{}, maxMirrors)}

@@ -10,7 +10,20 @@ import (
 
 // live is the world of a running server. Request ids need to be unlike each
 // other, not secret; the runtime's source is a ChaCha8 with a random seed.
-type live struct{ plan.Closed }
+type live struct {
+	plan.Verifier
+	plan.Authorizer
+}
+
+// newLive returns the live world with what Options bring; what they do not
+// bring is closed.
+func newLive(o *Options) live {
+	w := live{plan.Closed{}, plan.Closed{}}
+	if o.Verifier != nil {
+		w.Verifier = o.Verifier
+	}
+	return w
+}
 
 func (live) Now() time.Time  { return time.Now() }
 func (live) Chance() float64 { return rand.Float64() }

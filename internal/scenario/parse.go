@@ -22,7 +22,7 @@ func Parse(name string, data []byte) (*Scenario, error) {
 		s.Files = append(s.Files, File{Name: f.Name, Line: line + 1, Data: f.Data})
 		line += strings.Count(string(f.Data), "\n") + 1
 	}
-	p := parser{s: s, via: "edge"}
+	p := parser{s: s, via: "edge", tokens: tokens{}}
 	for i, text := range strings.Split(string(a.Comment), "\n") {
 		if err := p.line(i+1, text); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, i+1, err)
@@ -40,8 +40,9 @@ func Parse(name string, data []byte) (*Scenario, error) {
 }
 
 type parser struct {
-	s   *Scenario
-	via string
+	s      *Scenario
+	via    string
+	tokens tokens
 }
 
 func (p *parser) line(n int, text string) error {
@@ -54,6 +55,11 @@ func (p *parser) line(n int, text string) error {
 			p.s.About = strings.TrimSpace(p.s.About + " " + strings.TrimSpace(strings.TrimPrefix(trimmed, "#")))
 		}
 		return nil
+	}
+	trimmed, err := p.tokens.expand(trimmed)
+	switch {
+	case err != nil:
+		return err
 	case text[0] != ' ' && text[0] != '\t':
 		return p.margin(n, trimmed)
 	case len(p.s.Requests) == 0:
@@ -81,9 +87,11 @@ func (p *parser) margin(n int, text string) error {
 		return nil
 	case "up":
 		return p.up(rest)
+	case "token":
+		return p.tokens.add(rest)
 	}
 	if word != strings.ToUpper(word) {
-		return fmt.Errorf("%q is neither a request (METHOD URL) nor one of via, up, class, manifests, kustomization", word)
+		return fmt.Errorf("%q is neither a request (METHOD URL) nor one of via, up, class, token, manifests, kustomization", word)
 	}
 	raw, want, _ := strings.Cut(rest, " -> ")
 	raw = strings.TrimSpace(raw)

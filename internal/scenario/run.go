@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/internal/compile"
+	"github.com/doorward/doorward/internal/jwt"
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
@@ -29,7 +30,7 @@ func (s *Scenario) Options(address func(Up) string) compile.Options {
 func (s *Scenario) Source() source.Options {
 	opts := source.Options{Files: s.Manifests, Kustomizations: s.Kustomizations}
 	for _, f := range s.Files {
-		opts.Texts = append(opts.Texts, source.Text{Name: s.Name, Line: f.Line, Data: f.Data})
+		opts.Texts = append(opts.Texts, source.Text{Name: s.Name, Line: f.Line, Data: withKeys(f.Data)})
 	}
 	return opts
 }
@@ -51,16 +52,17 @@ func (s *Scenario) Run(ctx context.Context) ([]Outcome, problem.List, error) {
 	if err != nil {
 		return nil, problems, err
 	}
+	tokens := jwt.New(jwt.Options{Offline: true})
 	outcomes := make([]Outcome, len(s.Requests))
 	for i := range s.Requests {
-		if outcomes[i], err = s.Requests[i].walk(p); err != nil {
+		if outcomes[i], err = s.Requests[i].walk(p, tokens); err != nil {
 			return nil, problems, fmt.Errorf("%s:%d: %w", s.Name, s.Requests[i].Line, err)
 		}
 	}
 	return outcomes, problems, nil
 }
 
-func (r *Request) walk(p *plan.Plan) (Outcome, error) {
+func (r *Request) walk(p *plan.Plan, tokens plan.Verifier) (Outcome, error) {
 	l := p.Listener(r.Via)
 	if l == nil {
 		var have []string
@@ -81,7 +83,7 @@ func (r *Request) walk(p *plan.Plan) (Outcome, error) {
 		req.ContentLength = -1
 	}
 	var out plan.Outcome
-	p.Walk(l, &req, World{Dice: r.Chance}, nil, &out)
+	p.Walk(l, &req, World{Dice: r.Chance, Tokens: tokens}, nil, &out)
 	return r.outcome(&req, &out), nil
 }
 
@@ -118,9 +120,28 @@ func BackendName(b *plan.Backend) string {
 // clock stands still, ids are all zeros.
 type World struct {
 	plan.Closed
-	Dice float64
+	Dice   float64
+	Tokens plan.Verifier // nil: none is accepted
+	Clock  time.Time     // zero: that of scenarios
 }
 
-func (w World) Now() time.Time  { return time.Unix(1700000000, 0).UTC() }
+// clock is what all scenarios see.
+var clock = time.Unix(1700000000, 0).UTC()
+
+func (w World) Now() time.Time {
+	if w.Clock.IsZero() {
+		return clock
+	}
+	return w.Clock
+}
+
+// Verify asks Tokens.
+func (w World) Verify(r *plan.TokenRule, token string, now time.Time) (*match.Token, plan.TokenFailure) {
+	if w.Tokens == nil {
+		return w.Closed.Verify(r, token, now)
+	}
+	return w.Tokens.Verify(r, token, now)
+}
+
 func (w World) Chance() float64 { return w.Dice }
 func (World) ID() [16]byte      { return [16]byte{} }

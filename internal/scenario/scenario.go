@@ -30,6 +30,13 @@
 //	                           directory on, beside those inside
 //	kustomization PATH         the same for a kustomization
 //
+//	token NAME [FLAW] CLAIMS   a token with these claims (JSON; exp, nbf and iat may
+//	                           be relative to the clock: "+1h"), signed with the key
+//	                           whose public set is ${jwks} in manifests. The lines
+//	                           after it may hold ${token.NAME} and its middle part,
+//	                           ${token.NAME.payload}. FLAW is one of other-key,
+//	                           other-kid, no-kid, tampered, none, hs256-public, crit
+//
 //	METHOD URL [-> OUTCOME]    a request; the URL's scheme says whether it comes
 //	                           over TLS, its host and port are the Host header
 //	  send NAME: VALUE         a header of the request; may be repeated

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,14 +115,15 @@ func (s *Server) readyPage(w http.ResponseWriter, _ *http.Request) {
 	io.WriteString(w, "ok\n")
 }
 
-// problemsPage tells the problems of the plan in force, in the form of check
-// -o json, and why the last load failed, if it did.
+// problemsPage tells the problems of the plan in force and those that came up
+// while it serves, in the form of check -o json, and why the last load failed,
+// if it did.
 func (s *Server) problemsPage(w http.ResponseWriter, _ *http.Request) {
 	st := s.status.Load()
 	page := struct {
 		Findings []problem.Problem `json:"findings"`
 		Error    string            `json:"error,omitempty"`
-	}{Findings: st.problems}
+	}{Findings: append(slices.Clone(st.problems), s.unfetched()...)}
 	if page.Findings == nil {
 		page.Findings = []problem.Problem{}
 	}

@@ -44,6 +44,7 @@ func (s *Server) Reload(ctx context.Context) error {
 	loaded.Problems = append(loaded.Problems, s.unserved(loaded.Plan)...)
 	loaded.Problems.Sort()
 	s.upstreams.Sync(loaded.Plan)
+	s.tokens.Sync(loaded.Plan)
 	s.plan.Store(loaded.Plan)
 	s.loads.good.Add(1)
 	st := &status{problems: loaded.Problems, size: sizeOf(loaded.Plan), since: time.Now()}

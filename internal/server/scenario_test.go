@@ -24,6 +24,8 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/doorward/doorward/internal/header"
+	"github.com/doorward/doorward/internal/jwt"
+	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/pki"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/scenario"
@@ -77,11 +79,15 @@ type stage struct {
 // dice is the world of scenarios; what the dice show is set for each request.
 type dice struct {
 	plan.Closed
-	show atomic.Uint64
+	show   atomic.Uint64
+	tokens *jwt.Store
 }
 
 func (d *dice) world() scenario.World {
-	return scenario.World{Dice: math.Float64frombits(d.show.Load())}
+	return scenario.World{Dice: math.Float64frombits(d.show.Load()), Tokens: d.tokens}
+}
+func (d *dice) Verify(r *plan.TokenRule, token string, now time.Time) (*match.Token, plan.TokenFailure) {
+	return d.world().Verify(r, token, now)
 }
 func (d *dice) Now() time.Time  { return d.world().Now() }
 func (d *dice) Chance() float64 { return d.world().Chance() }
@@ -89,7 +95,7 @@ func (d *dice) ID() [16]byte    { return d.world().ID() }
 
 func newStage(t *testing.T, sc *scenario.Scenario, cert *tls.Certificate) *stage {
 	t.Helper()
-	st := &stage{dice: new(dice), got: map[string]*http.Request{}}
+	st := &stage{dice: &dice{tokens: jwt.New(jwt.Options{Offline: true})}, got: map[string]*http.Request{}}
 	o := Options{
 		HTTP: "127.0.0.1:0", HTTPS: "127.0.0.1:0", Drain: time.Minute, World: st.dice,
 		Manifests: Manifests{Source: sc.Source(), Compile: sc.Options(func(scenario.Up) string { return st.endpoint(t, cert) })},

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/internal/http1"
+	"github.com/doorward/doorward/internal/jwt"
 	"github.com/doorward/doorward/internal/pki"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/proxy"
@@ -73,6 +74,7 @@ type Server struct {
 	status    atomic.Pointer[status]
 	ready     atomic.Bool
 	upstreams *upstream.Manager
+	tokens    *jwt.Store
 	metrics   *telemetry.Metrics
 	accessLog *telemetry.AccessLog
 	proxy     *proxy.Proxy
@@ -97,10 +99,11 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	s := &Server{o: o, log: o.Log, metrics: telemetry.NewMetrics(), failed: make(chan error, 1)}
 	s.status.Store(new(status))
 	s.upstreams = upstream.New(upstream.Options{Limits: o.Limits, Ejected: s.ejected})
+	s.tokens = jwt.New(jwt.Options{State: o.State, Log: o.Log, Offline: o.World != nil})
 	s.accessLog = telemetry.NewAccessLog(o.AccessLog, o.AccessLogTo)
 	s.proxy = proxy.New(proxy.Options{
 		Plan: s.plan.Load, Upstreams: s.upstreams, Metrics: s.metrics, AccessLog: s.accessLog, Log: o.Log,
-		Limits: o.Limits, Timeouts: o.Timeouts, World: o.World,
+		Limits: o.Limits, Timeouts: o.Timeouts, Verifier: s.tokens, World: o.World,
 	})
 	if err := s.start(ctx); err != nil {
 		for _, socket := range s.sockets {
@@ -194,6 +197,7 @@ func (s *Server) end() error {
 	if s.proxy.Shutdown(ctx) != nil {
 		s.log.Warn("requests were cut off: they took longer than the drain", "drain", s.o.Drain)
 	}
+	s.tokens.Close()
 	_ = s.upstreams.Close(ctx) // a tunnel's end was told above
 	err := s.accessLog.Close()
 	if s.admin != nil {
