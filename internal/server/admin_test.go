@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/doorward/doorward/internal/jwt"
 )
 
 func TestAdminPagesCanOnlyBeRead(t *testing.T) {
@@ -84,7 +86,7 @@ func TestPprofStaysOnLoopback(t *testing.T) {
 
 // Before the first plan serves nothing is ready, and nothing fails.
 func TestAdminPagesBeforeTheFirstPlan(t *testing.T) {
-	s := &Server{}
+	s := &Server{tokens: jwt.New(jwt.Options{})}
 	s.status.Store(new(status))
 	for path, page := range map[string]http.HandlerFunc{"/readyz": s.readyPage, "/plan": s.planPage} {
 		w := httptest.NewRecorder()
