@@ -38,15 +38,11 @@ func (e *explanation) write(w io.Writer, all bool) error {
 
 // hop tells of one hop, the ith.
 func (s *story) hop(i int, h *plan.Hop, steps []plan.Step) {
-	title := h.Listener.Dialect.String()
-	if title != h.Listener.Key {
-		title += " " + h.Listener.Key
-	}
 	scheme := "plain HTTP"
 	if h.Secure {
 		scheme = "TLS"
 	}
-	fmt.Fprintf(s, "%d. %s, over %s\n", i+1, title, scheme)
+	fmt.Fprintf(s, "%d. %s, over %s\n", i+1, h.Listener.Title(), scheme)
 	var missed []miss
 	for _, step := range steps {
 		if step.Hop != i || step.Kind == "hop" || step.Kind == "answer" {

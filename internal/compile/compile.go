@@ -58,18 +58,20 @@ type Attached struct {
 // Compile makes the plan of a set of objects, and says what is wrong with them.
 func Compile(set *object.Set, opts Options) (*plan.Plan, problem.List) {
 	c := &compiler{set: set, opts: opts, services: map[name]*service{}, listeners: map[string]*plan.Listener{},
-		backends: map[string]*plan.Backend{}, found: map[destinationKey]found{}, hostServices: map[viewed]*hostService{}, regexes: map[string]match.Text{}}
+		backends: map[string]*plan.Backend{}, doors: map[doorKey]*plan.Listener{}, found: map[destinationKey]found{}, hostServices: map[viewed]*hostService{}, regexes: map[string]match.Text{}}
 	c.readMesh()
 	c.readServices()
 	c.readServiceEntries()
 	c.readDestinationRules()
 	c.readAuthentications()
+	c.readPeerAuthentications()
 	c.readGateways()
 	c.readVirtualServices()
 	c.readPolicies()
 	c.readIngresses()
 	c.findKeyHosts()
 	c.lintDestinationRules()
+	c.openDoors()
 	b := &plan.Builder{}
 	for _, l := range c.listeners {
 		b.Add(l)
@@ -103,6 +105,10 @@ type compiler struct {
 	authentications []*authentication // those of the root namespace first, then the oldest
 
 	looked int // names that messages have looked through
+
+	peerAuth  peerAuthentications
+	doors     map[doorKey]*plan.Listener
+	selecting map[string]bool // labels, by security objects
 
 	pods map[podLabel][]object.Item[*corev1.Pod]
 }

@@ -144,13 +144,19 @@ func (c *compiler) backend(h *hostService, p *targetPort, sub *subsetRule, viewe
 		b.Next = c.gatewayListener(h.namespace, b.Service.Name, int32(p.number))
 	}
 	if b.Next == nil {
-		b.Endpoints, b.DNS = c.hostEndpoints(h, p, labels)
+		if h.service != nil {
+			c.settle(b, h.service, p.service, labels)
+		} else {
+			b.Endpoints, b.DNS = h.entryEndpoints(p.number, labels)
+		}
 		c.noEndpoints(h, p, sub, b)
 	}
 	s.apply(b, p.protocol, c.mesh.config)
+	b.Mutual = c.mutual(h, s, b)
 	if b.TLS, b.Missing = c.upstreamTLS(h, s, viewer); b.Missing != "" {
 		b.Endpoints, b.Next = nil, nil
 	}
+	inherit(b)
 	return b
 }
 

@@ -19,19 +19,35 @@ import (
 type endpoint struct {
 	plan.Endpoint
 	labels map[string]string
+	pod    *pod              // nil where it is not known
+	given  map[string]string // labels of a local process
 }
 
-// endpoints returns the ready endpoints of a Service port whose Pods carry all
+// endpoints is reachable without what is known of the Pods.
+func (c *compiler) endpoints(s *service, p *corev1.ServicePort, labels map[string]string) ([]plan.Endpoint, bool) {
+	eps, dns := c.reachable(s, p, labels)
+	return plainEndpoints(eps), dns
+}
+
+func plainEndpoints(eps []endpoint) []plan.Endpoint {
+	var all []plan.Endpoint
+	for i := range eps {
+		all = append(all, eps[i].Endpoint)
+	}
+	return all
+}
+
+// reachable returns the ready endpoints of a Service port whose Pods carry all
 // labels (nil: all of them), sorted by address. They come from EndpointSlices;
 // where there is none from an Endpoints object; else from the Pods that the
 // selector matches. Local processes attached on the command line are added.
 // dns says that the addresses are names (ExternalName).
-func (c *compiler) endpoints(s *service, p *corev1.ServicePort, labels map[string]string) (eps []plan.Endpoint, dns bool) {
+func (c *compiler) reachable(s *service, p *corev1.ServicePort, labels map[string]string) (eps []endpoint, dns bool) {
 	if object.IsExternalName(s.item.Object) && len(s.attached[p.Port]) == 0 {
 		if len(labels) > 0 || s.item.Object.Spec.ExternalName == "" {
 			return nil, true
 		}
-		return []plan.Endpoint{c.external(s, p.Port)}, true
+		return []endpoint{{Endpoint: c.external(s, p.Port)}}, true
 	}
 	var all []endpoint
 	if e, ok := c.set.Endpoints.Get(s.item.Ref.Namespace, s.item.Ref.Name); len(s.slices) > 0 {
@@ -44,11 +60,11 @@ func (c *compiler) endpoints(s *service, p *corev1.ServicePort, labels map[strin
 	all = append(all, s.attached[p.Port]...)
 	for _, e := range all {
 		if object.Match(labels, e.labels) {
-			eps = append(eps, e.Endpoint)
+			eps = append(eps, e)
 		}
 	}
-	slices.SortStableFunc(eps, func(a, b plan.Endpoint) int { return cmp.Compare(a.Address, b.Address) })
-	return slices.CompactFunc(eps, func(a, b plan.Endpoint) bool { return a.Address == b.Address }), false
+	slices.SortStableFunc(eps, func(a, b endpoint) int { return cmp.Compare(a.Address, b.Address) })
+	return slices.CompactFunc(eps, func(a, b endpoint) bool { return a.Address == b.Address }), false
 }
 
 // external is the one endpoint of an ExternalName Service.
@@ -78,9 +94,9 @@ func (c *compiler) fromSlices(s *service, p *corev1.ServicePort) []endpoint {
 			if e.Conditions.Ready != nil && !*e.Conditions.Ready {
 				continue
 			}
-			labels := c.podLabels(e.TargetRef, slice.Ref.Namespace)
+			pod, labels := c.podAt(e.TargetRef, slice.Ref.Namespace)
 			for _, a := range e.Addresses {
-				all = append(all, endpoint{plan.Endpoint{Address: hostPort(a, port), Origin: origin}, labels})
+				all = append(all, endpoint{Endpoint: plan.Endpoint{Address: hostPort(a, port), Origin: origin}, labels: labels, pod: pod})
 			}
 		}
 	}
@@ -116,26 +132,11 @@ func (c *compiler) fromEndpoints(item object.Item[*corev1.Endpoints], p *corev1.
 			continue
 		}
 		for _, a := range subset.Addresses {
-			labels := c.podLabels(a.TargetRef, item.Ref.Namespace)
-			all = append(all, endpoint{plan.Endpoint{Address: hostPort(a.IP, port), Origin: origin}, labels})
+			pod, labels := c.podAt(a.TargetRef, item.Ref.Namespace)
+			all = append(all, endpoint{Endpoint: plan.Endpoint{Address: hostPort(a.IP, port), Origin: origin}, labels: labels, pod: pod})
 		}
 	}
 	return all
-}
-
-// podLabels are the labels of the Pod that an endpoint names, or none.
-func (c *compiler) podLabels(ref *corev1.ObjectReference, namespace string) map[string]string {
-	if ref == nil || ref.Kind != "Pod" {
-		return nil
-	}
-	if ref.Namespace != "" {
-		namespace = ref.Namespace
-	}
-	pod, ok := c.set.Pods.Get(namespace, ref.Name)
-	if !ok {
-		return nil
-	}
-	return pod.Object.Labels
 }
 
 func (c *compiler) fromPods(s *service, p *corev1.ServicePort) []endpoint {
@@ -155,7 +156,7 @@ func (c *compiler) fromPods(s *service, p *corev1.ServicePort) []endpoint {
 			continue
 		}
 		origin := plan.Origin{Ref: pod.Ref, Origin: pod.Origin}
-		all = append(all, endpoint{plan.Endpoint{Address: hostPort(o.Status.PodIP, port), Origin: origin}, o.Labels})
+		all = append(all, endpoint{Endpoint: plan.Endpoint{Address: hostPort(o.Status.PodIP, port), Origin: origin}, labels: o.Labels, pod: podObject(o)})
 	}
 	return all
 }
@@ -238,5 +239,6 @@ func (c *compiler) attach(a Attached) {
 		s.attached = map[int32][]endpoint{}
 	}
 	s.attached[p.Port] = append(s.attached[p.Port], endpoint{
-		plan.Endpoint{Address: a.Address, Origin: plan.Origin{Ref: s.item.Ref, Origin: s.item.Origin, Field: "attached " + a.Address}}, labels})
+		Endpoint: plan.Endpoint{Address: a.Address, Origin: plan.Origin{Ref: s.item.Ref, Origin: s.item.Origin, Field: "attached " + a.Address}},
+		labels:   labels, given: a.Labels})
 }

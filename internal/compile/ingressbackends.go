@@ -103,7 +103,8 @@ func (e *edge) fill(b *plan.Backend, l *location, svc *netv1.IngressServiceBacke
 	b.Port = int(p.Port)
 	b.Next = e.c.gatewayListener(ref.Namespace, svc.Name, p.Port)
 	if b.Next == nil {
-		b.Endpoints, b.DNS = e.c.endpoints(s, p, nil)
+		b.Mutual = plan.MutualNever // the controller is not in the mesh
+		e.c.settle(b, s, p, nil)
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 func (c *compiler) readPolicies() {
 	const open = "are NOT ENFORCED yet: requests that they would refuse are served"
 	notCarriedOut(c, c.set.AuthorizationPolicies, "AuthorizationPolicies "+open)
-	notCarriedOut(c, c.set.PeerAuthentications, "PeerAuthentications "+open)
 	notCarriedOut(c, c.set.Sidecars, "Sidecars are not carried out: every gateway sees every Service")
 }
 

@@ -22,6 +22,13 @@ type Backend struct {
 	// Next is the listener that takes the request over in-process: the Service
 	// is a gateway's.
 	Next *Listener
+	// Sidecar is the listener of the workload's own proxy, before the endpoints;
+	// nil where they have none.
+	Sidecar *Listener
+	// Mutual is how the mesh's mutual TLS is spoken to them.
+	Mutual Mutual
+	// Split are the endpoints in parts, where not all are behind one door.
+	Split []*Backend
 	// Missing tells why there is no such backend ("no Service ghost in
 	// namespace shop"). Requests get the layer's answer for an unknown one.
 	Missing string

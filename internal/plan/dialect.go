@@ -11,8 +11,13 @@ import (
 
 // enter edits a request on its way in, before any rule is read.
 func (l *Listener) enter(w *walk) bool {
-	if l.Dialect == NGINX {
+	switch l.Dialect {
+	case NGINX:
 		return l.enterNGINX(w)
+	case Sidecar:
+		return l.enterSidecar(w)
+	case Service:
+		return true
 	}
 	return l.enterEnvoy(w)
 }
@@ -29,11 +34,12 @@ func (l *Listener) hostName(r *match.Request) string {
 
 // send edits a request on its way out to a backend.
 func (l *Listener) send(w *walk, f *Forward) {
-	if l.Dialect == NGINX {
+	switch l.Dialect {
+	case NGINX:
 		l.sendNGINX(w)
-		return
+	case Envoy:
+		l.sendEnvoy(w, f)
 	}
-	l.sendEnvoy(w, f)
 }
 
 // leave edits a response on its way back; own says that this hop made it.
@@ -49,11 +55,14 @@ func (l *Listener) leave(h *Hop, status int, f *header.Fields, took time.Duratio
 			flt.respond(h, status, f)
 		}
 	}
-	if l.Dialect == NGINX {
+	switch l.Dialect {
+	case NGINX:
 		l.leaveNGINX(h, f)
-		return
+	case Envoy:
+		l.leaveEnvoy(status, f, took, own)
+	case Sidecar:
+		l.leaveSidecar(f, took, own)
 	}
-	l.leaveEnvoy(status, f, took, own)
 }
 
 // render gives a reply of this listener the form of its layer.
@@ -82,7 +91,7 @@ func (l *Listener) missing(b *Backend) Reply {
 // noEndpoint is the answer for a backend without a ready endpoint.
 func (l *Listener) noEndpoint(b *Backend) Reply {
 	r := Reply{Status: 503, Reason: "no ready endpoint of " + b.Key}
-	if l.Dialect == Envoy {
+	if l.Dialect != NGINX {
 		r.Body = "no healthy upstream"
 	}
 	return r
@@ -102,6 +111,7 @@ const (
 	HeaderTooBig // the answer's head is over the limit
 	ClientGone   // nobody is left to answer
 	RemoteReset  // the upstream ended the stream, not the connection (HTTP/2)
+	NotTLS       // mutual TLS was begun with who speaks none
 )
 
 // Fail is the answer of listener l to a failure; retried says that an earlier
@@ -129,6 +139,9 @@ func (l *Listener) Fail(r *match.Request, f Failure, retried bool) Reply {
 		p.Body = prefix + "reset reason: connection timeout"
 	case Reset:
 		p.Body = prefix + "reset reason: connection termination"
+	case NotTLS:
+		p.Body = prefix + "reset reason: remote connection failure, transport failure reason: " +
+			"TLS_error:|268435703:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end"
 	case RemoteReset:
 		p.Body = prefix + "reset reason: remote reset"
 	case Overflow:
@@ -148,5 +161,5 @@ func (l *Listener) Fail(r *match.Request, f Failure, retried bool) Reply {
 // String names the failure in the words of metrics and logs.
 func (f Failure) String() string {
 	return [...]string{"connection failure", "connection timeout", "connection termination", "overflow", "protocol error",
-		"upstream timeout", "no healthy upstream", "upstream header too big", "client gone", "remote reset"}[f]
+		"upstream timeout", "no healthy upstream", "upstream header too big", "client gone", "remote reset", "no TLS"}[f]
 }

@@ -114,9 +114,11 @@ func (l *Listener) leaveEnvoy(status int, f *header.Fields, took time.Duration, 
 	f.Set("server", "istio-envoy")
 	f.Del("x-envoy-decorator-operation")
 	if !own {
-		f.Set("x-envoy-upstream-service-time", strconv.FormatInt(took.Milliseconds(), 10))
+		f.Set("x-envoy-upstream-service-time", milliseconds(took))
 	}
 }
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 // renderEnvoy turns a reply into Envoy's form: text/plain, and for gRPC callers
 // HTTP 200 with the status in grpc-status (utility sendLocalReply).

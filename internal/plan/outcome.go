@@ -88,13 +88,22 @@ type Outcome struct {
 // Hops returns the listeners that the request passed, the client's first.
 func (o *Outcome) Hops() []Hop { return o.hops[:o.n] }
 
-// Inner returns the forwarding of the last hop: whose limits and retries govern
+// Forwarder is the number of the hop that forwards to the upstream: the last,
+// or the one before a sidecar, which has neither routes nor limits of its own.
+func (o *Outcome) Forwarder() int {
+	if i := o.n - 1; o.hops[i].Listener.Dialect != Sidecar {
+		return i
+	}
+	return o.n - 2
+}
+
+// Inner returns the forwarding of hop Forwarder: its limits and retries govern
 // the upstream. It is nil unless Kind is ToForward.
 func (o *Outcome) Inner() *Forward {
 	if o.Kind != ToForward {
 		return nil
 	}
-	return o.hops[o.n-1].Route.Action.(*Forward)
+	return o.hops[o.Forwarder()].Route.Action.(*Forward)
 }
 
 // Last returns the listener whose words failures are told in.

@@ -30,8 +30,9 @@ type Plan struct {
 	backends  []*Backend
 }
 
-// Listener returns the listener called key: "edge", or a gateway's Service port
-// as NAMESPACE/SERVICE:PORT. It is nil where there is none.
+// Listener returns the listener called key: "edge"; a gateway's Service port, or
+// that of a workload with a sidecar, as NAMESPACE/SERVICE:PORT; or the sidecar
+// itself as "workload NAMESPACE/SERVICE:PORT". It is nil where there is none.
 func (p *Plan) Listener(key string) *Listener { return p.byKey[key] }
 
 // Listeners returns all listeners, the edge first, the others by key.
@@ -75,17 +76,20 @@ const (
 	NGINX Dialect = iota
 	// Envoy is an Istio gateway.
 	Envoy
+	// Sidecar is a workload's own proxy: the last hop before the application.
+	Sidecar
+	// Service is a Service's port as callers without a sidecar reach it: it
+	// changes nothing.
+	Service
 )
 
 // String is the name that users know the layer by.
 func (d Dialect) String() string {
-	if d == NGINX {
-		return "edge"
-	}
-	return "gateway"
+	return [...]string{"edge", "gateway", "workload", "service"}[d]
 }
 
-// Listener is one hop: the edge, or one port of a gateway workload.
+// Listener is one hop: the edge, one port of a gateway workload, or the door of
+// any other workload.
 type Listener struct {
 	Key     string
 	Dialect Dialect
@@ -109,6 +113,17 @@ type Listener struct {
 	TrustedHops int
 	// Edge holds the settings that only the edge has; nil elsewhere.
 	Edge *EdgeSettings
+	// Door holds those that only a sidecar has; nil elsewhere.
+	Door *Door
+}
+
+// Title is what people call the listener: "edge", "gateway istio-system/gateway:80",
+// "workload shop/app:80".
+func (l *Listener) Title() string {
+	if name := l.Dialect.String(); !strings.HasPrefix(l.Key, name) {
+		return name + " " + l.Key
+	}
+	return l.Key
 }
 
 // Chain is the hosts behind one or more server names of a listener.
@@ -193,10 +208,11 @@ func (b *Builder) Build() *Plan {
 
 func (p *Plan) collect(r *Route, seen map[*Backend]bool) {
 	add := func(b *Backend) {
-		if b != nil && b.Next == nil && b.Missing == "" && !seen[b] {
-			seen[b] = true
-			p.backends = append(p.backends, b)
+		if b == nil || b.Next != nil || b.Missing != "" || seen[b] {
+			return
 		}
+		seen[b] = true
+		p.backends = append(append(p.backends, b), b.Split...)
 	}
 	if f, ok := r.Action.(*Forward); ok {
 		for i := range f.To {

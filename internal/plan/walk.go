@@ -18,6 +18,8 @@ type walk struct {
 	text  text
 	// mirrors counts the mirrors of the hops before this one.
 	mirrors int
+	// behind is where requests go that the sidecar lets in.
+	behind *Backend
 }
 
 // Walk takes req through the hops from listener l on and decides. It edits req
@@ -51,11 +53,11 @@ func (w *walk) through(l *Listener) *Listener {
 		req: w.req, world: w.world,
 	}
 	if w.tr != nil {
-		w.note("hop", l.Dialect.String()+" "+l.Key, true, "")
+		w.note("hop", l.Title(), true, "")
 	}
 	w.req.Remote, w.req.LocalPort, w.req.Token = w.req.Peer, l.TargetPort, nil
 	chain := l.chain(w.req.Secure, w.req.SNI)
-	if chain == nil || chain.Closed {
+	if l.Dialect != Sidecar && (chain == nil || chain.Closed) {
 		w.reply(Reply{Status: l.unreachableStatus(), Reason: "no server of " + l.Key + " takes this connection"})
 		return nil
 	}
@@ -64,6 +66,10 @@ func (w *walk) through(l *Listener) *Listener {
 		return nil
 	}
 	if !l.enter(w) || w.guarded(l.Guards) {
+		return nil
+	}
+	if l.Dialect == Sidecar {
+		w.admit()
 		return nil
 	}
 	name := l.hostName(w.req)
@@ -165,10 +171,13 @@ func (w *walk) forward(r *Route, f *Forward) *Listener {
 		w.reply(w.hop.Listener.noEndpoint(b))
 		return nil
 	}
-	w.note("backend", b.Key, true, "")
 	if b.Hash != nil && b.Next == nil {
 		w.out.HashKey, w.out.Hashed, w.out.cookie = b.Hash.Of(w.req, w.world)
 	}
+	if b = b.share(w); w.locked(b, f) {
+		return nil
+	}
+	w.note("backend", b.Key, true, "")
 	// What the layer writes by itself comes first: a manifest may edit it.
 	w.hop.Listener.send(w, f)
 	w.editHeaders(r, d)
@@ -182,9 +191,17 @@ func (w *walk) forward(r *Route, f *Forward) *Listener {
 		w.cross(b)
 		return b.Next
 	}
+	if b.Sidecar != nil {
+		return w.knock(b)
+	}
+	w.sendTo(b)
+	return nil
+}
+
+// sendTo ends the walk at the endpoints of b.
+func (w *walk) sendTo(b *Backend) {
 	w.out.Kind, w.out.Backend = ToForward, b
 	w.out.Reason = "forwarded"
-	return nil
 }
 
 // editHeaders applies the destination's edits, then the route's.

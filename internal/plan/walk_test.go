@@ -354,7 +354,7 @@ func TestTraceTellsEveryRule(t *testing.T) {
 	w.walk("h1.example.com", "/app1/x", tr)
 	text := tr.String()
 	for _, want := range []string{
-		"+ hop edge edge\n", "+ guard proxy-body-size", "  + hop gateway istio-system/gw:80\n", "  + host h1.example.com\n",
+		"+ hop edge\n", "+ guard proxy-body-size", "  + hop gateway istio-system/gw:80\n", "  + host h1.example.com\n",
 		`  - route path prefix "/app0/": path is "/app1/x", wants prefix "/app0/"`, `  + route path prefix "/app1/"`, "  + backend app-app-80\n",
 	} {
 		if !strings.Contains(text, want) {

@@ -26,12 +26,25 @@ func (x *exchange) tellFailure() {
 		return
 	}
 	x.record.Flags |= telemetry.FlagsOf(a.failure)
-	l := x.out.Hops()[a.by].Listener
-	reply := l.Fail(&x.req, a.failure, x.attempts > 1)
+	by, retried := a.by, x.attempts > 1
+	if door := len(x.out.Hops()) - 1; by == x.last() && by != door && atApplication(a.failure) {
+		by, retried = door, false
+	}
+	reply := x.out.Hops()[by].Listener.Fail(&x.req, a.failure, retried)
 	if a.err != nil {
 		reply.Reason += ": " + a.err.Error()
 	}
-	x.answerAt(a.by, reply)
+	x.answerAt(by, reply)
+}
+
+// atApplication tells whether a sidecar before the application finds the failure
+// out, and answers for it: the hop before gets that answer.
+func atApplication(f plan.Failure) bool {
+	switch f {
+	case plan.ConnectFailure, plan.ConnectTimeout, plan.Reset, plan.RemoteReset, plan.BadResponse, plan.HeaderTooBig:
+		return true
+	}
+	return false
 }
 
 // tellUpload answers when the client's body could not be read.

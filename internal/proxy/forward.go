@@ -66,8 +66,8 @@ func (x *exchange) forward() {
 	x.deliver()
 }
 
-// last is the number of the last hop.
-func (x *exchange) last() int { return len(x.out.Hops()) - 1 }
+// last is the number of the hop that asks the upstream.
+func (x *exchange) last() int { return x.out.Forwarder() }
 
 // attempt asks one endpoint.
 func (x *exchange) attempt() {

@@ -16,7 +16,8 @@ type limits struct {
 	readBy, totalBy     int
 }
 
-// limitsOf reads the limits of o's hops. The connection is made by the last.
+// limitsOf reads the limits of o's hops. The connection is made by the last that
+// has a route.
 func limitsOf(o *plan.Outcome) limits {
 	var l limits
 	hops := o.Hops()
@@ -36,7 +37,7 @@ func limitsOf(o *plan.Outcome) limits {
 		if stricter(&l.total, f.Limits.Total) {
 			l.totalBy = i
 		}
-		if i == len(hops)-1 {
+		if i == o.Forwarder() {
 			l.connect, l.perTry = f.Limits.Connect, f.Retry.PerTry
 		}
 	}

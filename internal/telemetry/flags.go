@@ -60,7 +60,7 @@ func (f Flags) String() string {
 // FlagsOf are the flags of a failure of the upstream.
 func FlagsOf(f plan.Failure) Flags {
 	switch f {
-	case plan.ConnectFailure, plan.ConnectTimeout:
+	case plan.ConnectFailure, plan.ConnectTimeout, plan.NotTLS:
 		return UpstreamFailure
 	case plan.Reset:
 		return UpstreamTermination

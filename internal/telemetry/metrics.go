@@ -175,7 +175,7 @@ func (m *Metrics) series(x *Exchange, h *plan.Hop, k key) *series {
 
 // split cuts NAMESPACE/SERVICE:PORT into namespace and Service.
 func split(key string) (namespace, service string) {
-	namespace, service, _ = strings.Cut(key, "/")
+	namespace, service, _ = strings.Cut(strings.TrimPrefix(key, "workload "), "/")
 	service, _, _ = strings.Cut(service, ":")
 	return namespace, service
 }
