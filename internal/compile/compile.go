@@ -60,6 +60,7 @@ func Compile(set *object.Set, opts Options) (*plan.Plan, problem.List) {
 	c := &compiler{set: set, opts: opts, services: map[name]*service{}, listeners: map[string]*plan.Listener{},
 		backends: map[string]*plan.Backend{}, doors: map[doorKey]*plan.Listener{}, found: map[destinationKey]found{}, hostServices: map[viewed]*hostService{}, regexes: map[string]match.Text{}}
 	c.readMesh()
+	c.readAuthorizationPolicies()
 	c.readServices()
 	c.readServiceEntries()
 	c.readDestinationRules()
@@ -109,6 +110,9 @@ type compiler struct {
 	peerAuth  peerAuthentications
 	doors     map[doorKey]*plan.Listener
 	selecting map[string]bool // labels, by security objects
+
+	authorization map[string][]*authorizationPolicy // by namespace
+	policySets    map[string]plan.PolicySet         // by what is in them
 
 	pods map[podLabel][]object.Item[*corev1.Pod]
 }

@@ -7,7 +7,10 @@ import (
 	"testing"
 	"time"
 
+	securityv1 "istio.io/client-go/pkg/apis/security/v1"
+
 	"github.com/doorward/doorward/internal/match"
+	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
 	"github.com/doorward/doorward/internal/source"
@@ -48,20 +51,30 @@ func TestKubeflow(t *testing.T) {
 			t.Error(got)
 		}
 	}
-	gateway := p.Listener("istio-system/istio-ingressgateway:80")
-	if gateway == nil {
-		t.Fatalf("there is no gateway; problems: %v", more)
-	}
-	for _, c := range pages {
-		r := &match.Request{Peer: netip.MustParseAddr("127.0.0.1"), Major: 1, Minor: 1, Method: "GET", Host: "kubeflow.example.com", Target: c.target}
+	walk := func(p *plan.Plan, target string) (*match.Request, *plan.Outcome) {
+		gateway := p.Listener("istio-system/istio-ingressgateway:80")
+		if gateway == nil {
+			t.Fatalf("there is no gateway; problems: %v", more)
+		}
+		r := &match.Request{Peer: netip.MustParseAddr("127.0.0.1"), Major: 1, Minor: 1, Method: "GET", Host: "kubeflow.example.com", Target: target}
 		var out plan.Outcome
 		p.Walk(gateway, r, still{}, nil, &out)
+		return r, &out
+	}
+	open := *set
+	open.AuthorizationPolicies = object.Collection[*securityv1.AuthorizationPolicy]{}
+	anyone, _ := Compile(&open, opts)
+	for _, c := range pages {
+		r, out := walk(anyone, c.target)
 		if out.Kind != plan.ToForward {
 			t.Errorf("%s: got %d: %s", c.target, out.Reply.Status, out.Reason)
 			continue
 		}
 		if got := out.Backend.Service; got.Namespace != c.namespace || got.Name != c.service || r.Target != c.upstream {
 			t.Errorf("%s: got %v %s, want %s/%s %s", c.target, got, r.Target, c.namespace, c.service, c.upstream)
+		}
+		if _, out := walk(p, c.target); (out.Kind == plan.ToForward) != (c.namespace == "auth") {
+			t.Errorf("%s without login: got %v %d: %s", c.target, out.Kind, out.Reply.Status, out.Reason)
 		}
 	}
 }

@@ -10,11 +10,10 @@ import (
 	"github.com/doorward/doorward/internal/problem"
 )
 
-// readPolicies says which kinds are read and not carried out yet. For policies
-// this matters: what they would refuse is served.
+// readPolicies says what of the policies is probably not meant, and which kinds
+// are not carried out.
 func (c *compiler) readPolicies() {
-	const open = "are NOT ENFORCED yet: requests that they would refuse are served"
-	notCarriedOut(c, c.set.AuthorizationPolicies, "AuthorizationPolicies "+open)
+	c.lintAuthorizationPolicies()
 	notCarriedOut(c, c.set.Sidecars, "Sidecars are not carried out: every gateway sees every Service")
 }
 
@@ -29,4 +28,3 @@ func notCarriedOut[T metav1.Object](c *compiler, all object.Collection[T], messa
 }
 
 func (c *compiler) externals(*secured) []plan.Guard { return nil }
-func (c *compiler) policies(*secured) []plan.Guard  { return nil }

@@ -98,8 +98,6 @@ func TestMistakesAreTold(t *testing.T) {
 			"warning not-carried-out VirtualService shop/vs spec.tcp", "not carried out"},
 		{"mistakes of a VirtualService on no gateway", vsYAML("vs", "  hosts: [a.example.com]\n  http: [{match: [{uri: {regex: \"(\"}}], route: [{destination: {host: app}}]}]\n"),
 			"error schema VirtualService shop/vs spec.http[0].match[0].uri", "RE2"},
-		{"policies", "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: shop}\nspec: {}\n",
-			"warning not-carried-out AuthorizationPolicy shop/p ", "NOT ENFORCED"},
 		{"an unknown field of MeshConfig", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n    pathNormalisation: {normalization: NONE}\n",
 			"error unknown-field ConfigMap istio-system/istio data.mesh.pathNormalisation", `did you mean "pathNormalization"`},
 		{"a MeshConfig that is none", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata: {mesh: \"trustDomain: [a]\"}\n",

@@ -15,6 +15,8 @@ const (
 	Any Op = iota
 	// Present holds for every value that is there, an empty one included.
 	Present
+	// NotEmpty holds for every text of one line that is not empty (.+ in a policy).
+	NotEmpty
 	// Exact, Prefix and Suffix compare bytes; a Prefix is a plain string
 	// prefix ("/app" covers "/application"), as in a VirtualService.
 	Exact
@@ -84,6 +86,8 @@ func (t *Text) Match(v string, present bool) bool {
 
 func (t *Text) matchText(v string) bool {
 	switch t.Op {
+	case NotEmpty:
+		return v != "" && strings.IndexByte(v, '\n') < 0
 	case Exact:
 		if t.IgnoreCase {
 			return equalFold(v, t.Value)
@@ -140,6 +144,8 @@ func (t Text) String() string {
 		return "anything"
 	case Present:
 		return "present"
+	case NotEmpty:
+		return "not empty"
 	case Exact:
 		s = "exact "
 	case Prefix:

@@ -9,6 +9,7 @@ type Token struct {
 	Audiences       []string
 	Presenter       string         // the claim azp
 	Claims          map[string]any // as JSON is read: string, float64, bool, []any, map[string]any, nil
+	SpaceDelimited  []string       // claims that policies read as lists written with blanks, beside scope and permission
 	Raw             string         // the token as it came
 	Payload         string         // its middle part, base64url without padding
 	principal       string

@@ -90,6 +90,20 @@ func (b *Builder) Add(obj any, origin Origin) (Ref, bool) {
 	return Ref{}, false
 }
 
+// Unread notes the fields of a security object, added before, that cannot be read.
+func (b *Builder) Unread(ref Ref, fields []string) {
+	unread(b.authorizationPolicies, ref, fields)
+	unread(b.requestAuthentications, ref, fields)
+	unread(b.peerAuthentications, ref, fields)
+}
+
+func unread[T metav1.Object](in map[Ref]Item[T], ref Ref, fields []string) {
+	if item, ok := in[ref]; ok {
+		item.Unread = fields
+		in[ref] = item
+	}
+}
+
 // Count notes an object of a kind that a Set does not hold.
 func (b *Builder) Count(kind string) {
 	if b.others == nil {
@@ -132,7 +146,7 @@ func put[T metav1.Object](into *map[Ref]Item[T], kind string, obj T, origin Orig
 		obj.SetNamespace(DefaultNamespace)
 	}
 	ref := Ref{kind, obj.GetNamespace(), obj.GetName()}
-	file(into, Item[T]{ref, origin, missing, obj})
+	file(into, Item[T]{Ref: ref, Origin: origin, NoNamespace: missing, Object: obj})
 	return ref
 }
 
@@ -140,7 +154,7 @@ func put[T metav1.Object](into *map[Ref]Item[T], kind string, obj T, origin Orig
 func putGlobal[T metav1.Object](into *map[Ref]Item[T], kind string, obj T, origin Origin) Ref {
 	obj.SetNamespace("")
 	ref := Ref{Kind: kind, Name: obj.GetName()}
-	file(into, Item[T]{ref, origin, false, obj})
+	file(into, Item[T]{Ref: ref, Origin: origin, Object: obj})
 	return ref
 }
 

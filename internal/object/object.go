@@ -66,7 +66,10 @@ type Item[T metav1.Object] struct {
 	Ref         Ref
 	Origin      Origin
 	NoNamespace bool // namespaced, and metadata.namespace was left out
-	Object      T
+	// Unread are the fields of a security object that cannot be read, or that the
+	// API does not have: whoever enforces it must not take them for left out.
+	Unread []string
+	Object T
 }
 
 // Collection holds the objects of one kind. The zero value is empty.

@@ -77,6 +77,9 @@ type Outcome struct {
 	// Reason says why, By the rule that decided.
 	Reason string
 	By     Origin
+	// Audit names the AUDIT rules that the request matches, DryRun what policies
+	// say that are not enforced; "" for none.
+	Audit, DryRun string
 
 	cookie string // Set-Cookie for an answer of the upstream's; "" for none
 

@@ -86,6 +86,10 @@ func (d *decoder) messageList(n *yaml.Node, m protoreflect.Message, fd protorefl
 		return
 	}
 	list := m.Mutable(fd).List()
+	if len(n.Content) == 0 && fd.Message() != nil {
+		list.AppendMutable() // an empty list is not the same as none
+		list.Truncate(0)
+	}
 	for i, c := range n.Content {
 		at := d.pushIndex(i)
 		if c = d.enter(c); c != nil {

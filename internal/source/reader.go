@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/problem"
@@ -235,19 +236,31 @@ func (r *reader) readObject(root *yaml.Node, k kind, h header, at object.Origin,
 		p.Remedy = "name it"
 		r.report(p)
 	}
+	// A policy that is left out would leave a door open: it is kept, with a note of
+	// what cannot be read of it.
+	var unread []string
+	secures := k.group == "security.istio.io" && h.name != ""
+	keep := ok || secures && k.name == "AuthorizationPolicy"
 	for _, p := range d.problems {
 		if !strings.HasSuffix(k.group, ".istio.io") {
 			p.Istio = ""
 		}
+		if secures && p.Severity == problem.Error {
+			unread = append(unread, p.Field)
+		}
 		r.report(p)
 	}
-	if !ok {
+	if !keep {
 		return
 	}
 	if secret, isSecret := out.(*corev1.Secret); isSecret {
 		mergeStringData(secret)
 	}
 	r.add(out, at)
+	if len(unread) > 0 {
+		o := out.(metav1.Object)
+		r.builder.Unread(object.Ref{Kind: k.name, Namespace: o.GetNamespace(), Name: o.GetName()}, unread)
+	}
 }
 
 // mergeStringData puts the plain values of a Secret among the others, as the

@@ -1,0 +1,169 @@
+package compile
+
+import (
+	"encoding/binary"
+	"slices"
+	"strconv"
+	"strings"
+
+	securityv1beta1 "istio.io/api/security/v1beta1"
+	typev1beta1 "istio.io/api/type/v1beta1"
+	securityv1 "istio.io/client-go/pkg/apis/security/v1"
+
+	"github.com/doorward/doorward/internal/object"
+	"github.com/doorward/doorward/internal/plan"
+	"github.com/doorward/doorward/internal/problem"
+)
+
+// authorizationPolicy is an AuthorizationPolicy, read once for all workloads.
+type authorizationPolicy struct {
+	item   object.Item[*securityv1.AuthorizationPolicy]
+	action securityv1beta1.AuthorizationPolicy_Action
+	// rules are at least one: a policy without rules has one that Never matches.
+	rules  []*plan.PolicyRule
+	dryRun bool
+	refs   []*typev1beta1.PolicyTargetReference
+	// everywhere says that its scope cannot be read: it counts for every workload
+	// that it could select.
+	everywhere bool
+	number     int
+	// What it turned out to select.
+	gateways, others int
+}
+
+// dryRunAnnotation has a policy evaluated and noted, but not enforced.
+const dryRunAnnotation = "istio.io/dry-run"
+
+// readAuthorizationPolicies reads the rules of all AuthorizationPolicies.
+func (c *compiler) readAuthorizationPolicies() {
+	c.authorization = map[string][]*authorizationPolicy{}
+	c.policySets = map[string]plan.PolicySet{}
+	for i, item := range c.set.AuthorizationPolicies.All() {
+		p := &authorizationPolicy{item: item, action: item.Object.Spec.Action, number: i}
+		p.refs = item.Object.Spec.TargetRefs
+		if ref := item.Object.Spec.TargetRef; ref != nil {
+			p.refs = append(slices.Clone(p.refs), ref)
+		}
+		if value, ok := item.Object.Annotations[dryRunAnnotation]; ok {
+			p.dryRun = c.readDryRun(p, value)
+		}
+		c.readPolicyScope(p)
+		c.readPolicyRules(p)
+		c.authorization[item.Ref.Namespace] = append(c.authorization[item.Ref.Namespace], p)
+	}
+}
+
+func (c *compiler) readDryRun(p *authorizationPolicy, value string) bool {
+	dry, err := strconv.ParseBool(value)
+	field := "metadata.annotations[" + dryRunAnnotation + "]"
+	if err != nil {
+		c.onPolicy(problem.AnnotationInvalid, p, field, strconv.Quote(value)+" is neither true nor false; the policy is enforced", `write "true" or "false"`)
+	} else if dry {
+		c.onPolicy(problem.DryRunPolicy, p, field, "the policy is evaluated and logged, not enforced", `write "false" to enforce it`)
+	}
+	return dry
+}
+
+// readPolicyScope says what is wrong with which workloads a policy is for.
+func (c *compiler) readPolicyScope(p *authorizationPolicy) {
+	spec := &p.item.Object.Spec
+	bad := func(field, message, remedy string) {
+		p.everywhere = true
+		c.onPolicy(problem.Schema, p, field, message+"; the policy counts for every workload that it could select, and is closed", remedy)
+	}
+	if spec.Selector != nil && len(p.refs) > 0 {
+		bad("spec.selector", "selector and targetRefs exclude each other", "keep one of them")
+	}
+	for k, v := range spec.Selector.GetMatchLabels() {
+		if k == "" || strings.Contains(k+v, "*") {
+			bad("spec.selector.matchLabels", "a selector has no empty key and no wildcard, and "+k+": "+v+" is one", "name the labels of the Pods in full")
+		}
+	}
+	for i, ref := range p.refs {
+		field := "spec.targetRefs[" + strconv.Itoa(i) + "]"
+		group := ref.Group
+		if group == "core" {
+			group = ""
+		}
+		switch kind := group + "/" + ref.Kind; {
+		case ref.Name == "" || ref.Namespace != "" && ref.Namespace != p.item.Ref.Namespace:
+			bad(field, "a target has a name, and is of the policy's own namespace", "name the target, and leave its namespace out")
+		case kind == "/Service":
+		case kind == "networking.istio.io/ServiceEntry", kind == "gateway.networking.k8s.io/Gateway", kind == "gateway.networking.k8s.io/GatewayClass":
+			c.onPolicy(problem.NotCarriedOut, p, field, "targets of kind "+ref.Kind+" are not carried out: the policy is for nothing by it",
+				"select the workload by its labels (selector)")
+		default:
+			bad(field, "there is no target of kind "+ref.Kind+" in group "+strconv.Quote(ref.Group), "name a Service, or use a selector")
+		}
+	}
+	if p.item.Object.Spec.GetProvider() != nil && p.action != securityv1beta1.AuthorizationPolicy_CUSTOM {
+		c.onPolicy(problem.Schema, p, "spec.provider", "a provider does nothing with action "+p.action.String(), "write action: CUSTOM, or remove the provider")
+	}
+}
+
+// policiesOf are the policies of an action that select a workload: the root
+// namespace's first, each namespace's by name.
+func (c *compiler) policiesOf(w *secured, action securityv1beta1.AuthorizationPolicy_Action) []*authorizationPolicy {
+	var found []*authorizationPolicy
+	namespaces := []string{c.mesh.rootNamespace, w.namespace}
+	for _, ns := range slices.Compact(namespaces) {
+		for _, p := range c.authorization[ns] {
+			if p.action != action || !p.everywhere && !c.selects(ns, p.item.Object.Spec.Selector, p.refs, w) {
+				continue
+			}
+			if w.gateway {
+				p.gateways++
+			} else {
+				p.others++
+			}
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// policies are the AUDIT, DENY and ALLOW policies of a workload.
+func (c *compiler) policies(w *secured) []plan.Guard {
+	allow := c.policiesOf(w, securityv1beta1.AuthorizationPolicy_ALLOW)
+	g := &plan.Policies{
+		Audit: c.policySet(c.policiesOf(w, securityv1beta1.AuthorizationPolicy_AUDIT)),
+		Deny:  c.policySet(c.policiesOf(w, securityv1beta1.AuthorizationPolicy_DENY)),
+		Allow: c.policySet(allow),
+	}
+	if g.Empty() {
+		return nil
+	}
+	if w.gateway {
+		c.lintGatewayDenied(w, allow)
+	}
+	return []plan.Guard{g}
+}
+
+// policySet is the set of some policies. Workloads with the same policies share it.
+func (c *compiler) policySet(policies []*authorizationPolicy) plan.PolicySet {
+	key := make([]byte, 0, 4*len(policies))
+	for _, p := range policies {
+		key = binary.BigEndian.AppendUint32(key, uint32(p.number))
+	}
+	if set, ok := c.policySets[string(key)]; ok {
+		return set
+	}
+	var rules, shadow []*plan.PolicyRule
+	dry := 0
+	for _, p := range policies {
+		if p.dryRun {
+			dry++
+			shadow = append(shadow, p.rules...)
+			continue
+		}
+		rules = append(rules, p.rules...)
+	}
+	set := plan.NewPolicySet(len(policies)-dry, rules, dry, shadow)
+	c.policySets[string(key)] = set
+	return set
+}
+
+// onPolicy reports a problem of an AuthorizationPolicy.
+func (c *compiler) onPolicy(code string, p *authorizationPolicy, field, message, remedy string) {
+	c.problem(code, p.item.Ref, p.item.Origin, field, message, remedy)
+}
