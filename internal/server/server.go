@@ -19,7 +19,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -149,7 +148,7 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	s.ready.Store(true)
 	s.serve()
-	s.work.Go(debug.FreeOSMemory) // the manifests are not needed any more
+	s.work.Go(settle)
 	return nil
 }
 
