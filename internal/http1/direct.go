@@ -20,7 +20,7 @@ func Direct(nc net.Conn) net.Conn {
 		return nc
 	}
 	d := &direct{TCPConn: t, raw: raw}
-	d.out.init(raw)
+	d.out.init(raw, func() {})
 	d.try = d.attempt
 	return d
 }

@@ -103,3 +103,20 @@ func TestYielderStopsWhereItDoesNotHelp(t *testing.T) {
 		t.Errorf("when it helps no longer it yields %d times of 160", n)
 	}
 }
+
+// A reader that takes a little now and then must not hold a write for ever: the
+// limit is for the whole write.
+func TestOutletStartsOneLimitForAWrite(t *testing.T) {
+	a, b := tcpPair(t)
+	limits := 0
+	var o outlet
+	o.init(plainSocket(a), func() { limits++ })
+	done := make(chan error, 1)
+	go func() { done <- o.write(make([]byte, 32<<20)) }()
+	if n, err := io.Copy(io.Discard, io.LimitReader(b, 32<<20)); n != 32<<20 {
+		t.Errorf("got %d bytes, %v", n, err)
+	}
+	if err := <-done; err != nil || limits != 1 {
+		t.Errorf("got %v after %d limits, want one", err, limits)
+	}
+}

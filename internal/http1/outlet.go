@@ -9,20 +9,22 @@ import (
 // wait, so the scheduler is not told of it: a goroutine known to be in one has
 // its processor taken away, and the runtime's watchdog sleeps shorter.
 type outlet struct {
-	raw  syscall.RawConn
-	rest []byte
-	err  error
-	try  func(uintptr) bool // attempt, made once
+	raw    syscall.RawConn
+	rest   []byte
+	err    error
+	try    func(uintptr) bool // attempt, made once
+	full   func()             // told once for each write that has to wait
+	waited bool
 }
 
-func (o *outlet) init(raw syscall.RawConn) {
-	o.raw = raw
+func (o *outlet) init(raw syscall.RawConn, full func()) {
+	o.raw, o.full = raw, full
 	o.try = o.attempt
 }
 
 // write writes all of p.
 func (o *outlet) write(p []byte) error {
-	o.rest, o.err = p, nil
+	o.rest, o.err, o.waited = p, nil, false
 	err := o.raw.Write(o.try)
 	o.rest = nil
 	if err != nil {
@@ -38,6 +40,10 @@ func (o *outlet) attempt(fd uintptr) bool {
 		switch {
 		case err == syscall.EINTR:
 		case err == syscall.EAGAIN:
+			if !o.waited {
+				o.waited = true
+				o.full()
+			}
 			return false
 		case err != nil:
 			o.err = os.NewSyscallError("write", err)

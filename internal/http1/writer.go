@@ -41,7 +41,7 @@ const (
 func (w *writer) init(nc net.Conn, raw syscall.RawConn, dl *deadlines, limit *time.Duration) {
 	w.conn, w.dl, w.limit = nc, dl, limit
 	if w.plain = raw != nil; w.plain {
-		w.out.init(raw)
+		w.out.init(raw, w.limited)
 	}
 }
 
@@ -178,14 +178,17 @@ func (w *writer) put(p []byte) {
 	if len(p) == 0 || w.err != nil {
 		return
 	}
-	w.dl.set(slotWrite, TimeoutWrite, *w.limit)
-	if w.plain {
+	if w.plain { // the limit is set only when it comes to waiting
 		w.wrote(w.out.write(p))
 		return
 	}
+	w.limited()
 	_, err := w.conn.Write(p)
 	w.wrote(err)
 }
+
+// limited starts the limit for a write.
+func (w *writer) limited() { w.dl.set(slotWrite, TimeoutWrite, *w.limit) }
 
 func (w *writer) putVector(p, tail []byte) {
 	if w.err != nil {
@@ -196,7 +199,7 @@ func (w *writer) putVector(p, tail []byte) {
 	if len(tail) == 0 {
 		w.vector = w.parts[:2]
 	}
-	w.dl.set(slotWrite, TimeoutWrite, *w.limit)
+	w.limited()
 	_, err := w.vector.WriteTo(w.conn)
 	w.parts = [3][]byte{}
 	w.wrote(err)
