@@ -134,6 +134,9 @@ func TestMetricsPage(t *testing.T) {
 	r := start(t, ok, nil)
 	r.want(t, gatewayKey, "/old", 200, "hello")
 	_, body := r.get(t, "admin", "/metrics")
+	for !strings.Contains(body, "istio_requests_total{") { // a request counts once its answer is sent
+		_, body = r.get(t, "admin", "/metrics")
+	}
 	for _, want := range []string{
 		`istio_requests_total{`,
 		`doorward_upstream_requests_total{cluster="outbound|80||web.shop.svc.cluster.local"} 1`,
