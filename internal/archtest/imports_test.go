@@ -53,7 +53,7 @@ func rooms() map[string]room {
 		"internal/upstream":  {imports: []string{"internal/plan", "internal/object", "internal/http1", "internal/header"}},
 		"internal/jwt":       {imports: []string{"internal/plan", "internal/match"}},
 		"internal/login":     {imports: []string{"internal/jwt", "internal/match", "internal/header"}},
-		"internal/extauthz":  {imports: []string{"internal/plan", "internal/match", "internal/header"}},
+		"internal/extauthz":  {imports: []string{"internal/plan", "internal/match", "internal/header", "internal/http1", "internal/upstream"}},
 		"internal/pki":       {},
 		"internal/mesh":      {imports: []string{"internal/object", "internal/plan", "internal/pki"}},
 		"internal/kube":      {imports: []string{"internal/object", "internal/problem"}},

@@ -58,7 +58,8 @@ type Attached struct {
 // Compile makes the plan of a set of objects, and says what is wrong with them.
 func Compile(set *object.Set, opts Options) (*plan.Plan, problem.List) {
 	c := &compiler{set: set, opts: opts, services: map[name]*service{}, listeners: map[string]*plan.Listener{},
-		backends: map[string]*plan.Backend{}, doors: map[doorKey]*plan.Listener{}, found: map[destinationKey]found{}, hostServices: map[viewed]*hostService{}, regexes: map[string]match.Text{}}
+		backends: map[string]*plan.Backend{}, doors: map[doorKey]*plan.Listener{}, found: map[destinationKey]found{}, hostServices: map[viewed]*hostService{}, regexes: map[string]match.Text{},
+		providers: map[string]*extensionProvider{}}
 	c.readMesh()
 	c.readAuthorizationPolicies()
 	c.readServices()
@@ -100,6 +101,7 @@ type compiler struct {
 	found        map[destinationKey]found
 	backends     map[string]*plan.Backend // by key
 	regexes      map[string]match.Text
+	providers    map[string]*extensionProvider // that policies name
 	// Field paths that are the same in many objects: spec.http[1], .match[0], .route[0].
 	fields, matchFields, routeFields []string
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/object"
+	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
 )
 
@@ -28,12 +29,15 @@ type mesh struct {
 	// The exportTo of objects that name none.
 	exportVirtualServices, exportServices, exportDestinationRules []string
 	config                                                        *meshv1alpha1.MeshConfig
+	origin                                                        plan.Origin // of config
 }
 
 // readMesh reads MeshConfig from the key "mesh" of ConfigMap istio-system/istio.
 func (c *compiler) readMesh() {
 	config := &meshv1alpha1.MeshConfig{}
+	var origin plan.Origin
 	if item, ok := c.set.ConfigMaps.Get("istio-system", "istio"); ok {
+		origin = plan.Origin{Ref: item.Ref, Origin: item.Origin}
 		if text, ok := item.Object.Data["mesh"]; ok {
 			config = c.parseMesh(item.Ref, item.Origin, text)
 		}
@@ -48,6 +52,7 @@ func (c *compiler) readMesh() {
 		exportServices:         config.DefaultServiceExportTo,
 		exportDestinationRules: config.DefaultDestinationRuleExportTo,
 		config:                 config,
+		origin:                 origin,
 	}
 	switch config.GetPathNormalization().GetNormalization() {
 	case meshv1alpha1.MeshConfig_ProxyPathNormalization_NONE:

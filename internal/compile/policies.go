@@ -6,7 +6,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/doorward/doorward/internal/object"
-	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
 )
 
@@ -26,5 +25,3 @@ func notCarriedOut[T metav1.Object](c *compiler, all object.Collection[T], messa
 	c.problem(problem.NotCarriedOut, item.Ref, item.Origin, "",
 		fmt.Sprintf("%s (%d of them)", message, all.Len()), "do not rely on them here; keep what must not be open behind another guard")
 }
-
-func (c *compiler) externals(*secured) []plan.Guard { return nil }

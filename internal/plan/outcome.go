@@ -46,8 +46,9 @@ type Hop struct {
 	Secure bool
 	// Origin is the origin that CORS allowed; "" for none.
 	Origin  string
-	replied bool // this hop answered by itself
-	acted   bool // and it was the route's action that did
+	allowed *Verdict // of the authorizer that was asked; nil none
+	replied bool     // this hop answered by itself
+	acted   bool     // and it was the route's action that did
 
 	// As the hop received the request:
 	target, sni, peer string
@@ -80,6 +81,9 @@ type Outcome struct {
 	// Audit names the AUDIT rules that the request matches, DryRun what policies
 	// say that are not enforced; "" for none.
 	Audit, DryRun string
+	// Unauthorized says that an external authorizer has refused the request, or
+	// gave no verdict.
+	Unauthorized bool
 
 	cookie string // Set-Cookie for an answer of the upstream's; "" for none
 

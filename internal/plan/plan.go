@@ -191,13 +191,18 @@ func (b *Builder) Build() *Plan {
 	for _, l := range b.listeners {
 		p.listeners = append(p.listeners, l)
 		p.byKey[l.Key] = l
+		for _, g := range l.Guards {
+			if x, ok := g.(*External); ok && x.Provider != nil {
+				p.collect(x.Provider.Backend, seen)
+			}
+		}
 		for _, c := range l.Chains {
 			c.hosts.build(c.Hosts, l.Dialect)
 			for _, h := range c.Hosts {
 				h.routes.build(h.Routes)
 				for _, r := range h.Routes {
 					r.Memo = new(Memo)
-					p.collect(r, seen)
+					p.collectRoute(r, seen)
 				}
 			}
 		}
@@ -206,24 +211,26 @@ func (b *Builder) Build() *Plan {
 	return p
 }
 
-func (p *Plan) collect(r *Route, seen map[*Backend]bool) {
-	add := func(b *Backend) {
-		if b == nil || b.Next != nil || b.Missing != "" || seen[b] {
-			return
-		}
-		seen[b] = true
-		p.backends = append(append(p.backends, b), b.Split...)
-	}
+// collectRoute keeps the backends of a route.
+func (p *Plan) collectRoute(r *Route, seen map[*Backend]bool) {
 	if f, ok := r.Action.(*Forward); ok {
 		for i := range f.To {
-			add(f.To[i].Backend)
+			p.collect(f.To[i].Backend, seen)
 		}
 	}
 	for _, f := range r.Filters {
 		if m, ok := f.(*Mirror); ok {
-			add(m.Backend)
+			p.collect(m.Backend, seen)
 		}
 	}
+}
+
+func (p *Plan) collect(b *Backend, seen map[*Backend]bool) {
+	if b == nil || b.Next != nil || b.Missing != "" || seen[b] {
+		return
+	}
+	seen[b] = true
+	p.backends = append(append(p.backends, b), b.Split...)
 }
 
 // chain picks the chain for a connection: by server name for TLS, the first

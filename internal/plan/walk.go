@@ -15,11 +15,21 @@ type walk struct {
 	tr    *Trace
 	out   *Outcome
 	hop   *Hop
+	chain *Chain
+	way   way
 	text  text
 	// mirrors counts the mirrors of the hops before this one.
 	mirrors int
 	// behind is where requests go that the sidecar lets in.
 	behind *Backend
+}
+
+// way is where a hop sends the request.
+type way struct {
+	known bool
+	name  string // the host name that was looked for
+	host  *Host  // nil: no host has the name
+	route *Route // nil: no route takes the request
 }
 
 // Walk takes req through the hops from listener l on and decides. It edits req
@@ -56,8 +66,8 @@ func (w *walk) through(l *Listener) *Listener {
 		w.note("hop", l.Title(), true, "")
 	}
 	w.req.Remote, w.req.LocalPort, w.req.Token = w.req.Peer, l.TargetPort, nil
-	chain := l.chain(w.req.Secure, w.req.SNI)
-	if l.Dialect != Sidecar && (chain == nil || chain.Closed) {
+	w.chain, w.way = l.chain(w.req.Secure, w.req.SNI), way{}
+	if l.Dialect != Sidecar && (w.chain == nil || w.chain.Closed) {
 		w.reply(Reply{Status: l.unreachableStatus(), Reason: "no server of " + l.Key + " takes this connection"})
 		return nil
 	}
@@ -72,23 +82,47 @@ func (w *walk) through(l *Listener) *Listener {
 		w.admit()
 		return nil
 	}
-	name := l.hostName(w.req)
-	host := chain.hosts.find(name)
-	if host == nil {
-		w.note("host", name, false, "no host of the listener fits")
-		w.reply(Reply{Status: 404, Reason: "no host of " + l.Key + " fits " + name})
+	if w.req.Token != nil {
+		w.way = way{} // claims may be written into headers that routes read
+	}
+	w.find()
+	w.hop.Host = w.way.host
+	switch {
+	case w.way.host == nil:
+		w.reply(Reply{Status: 404, Reason: "no host of " + l.Key + " fits " + w.way.name})
+		return nil
+	case w.way.route == nil:
+		w.reply(Reply{Status: 404, Reason: "no route of host " + w.way.host.Name + " takes " + w.req.Path})
 		return nil
 	}
-	w.hop.Host = host
-	w.note("host", host.Name, true, "")
-	route := w.route(host)
-	if route == nil {
-		w.reply(Reply{Status: 404, Reason: "no route of host " + host.Name + " takes " + w.req.Path})
-		return nil
+	w.hop.Route = w.way.route
+	w.out.By = w.hop.Route.Origin
+	return w.take(w.hop.Route)
+}
+
+// routed tells whether some route takes the request. What guards write into it
+// afterwards does not change the route, unless they forget it (Envoy's route cache).
+func (w *walk) routed() bool {
+	if w.hop.Listener.Dialect == Sidecar {
+		return true
 	}
-	w.hop.Route = route
-	w.out.By = route.Origin
-	return w.take(route)
+	w.find()
+	return w.way.route != nil
+}
+
+// find finds the host and the route of the request, unless that is done.
+func (w *walk) find() {
+	if w.way.known {
+		return
+	}
+	w.way = way{known: true, name: w.hop.Listener.hostName(w.req)}
+	w.way.host = w.chain.hosts.find(w.way.name)
+	if w.way.host == nil {
+		w.note("host", w.way.name, false, "no host of the listener fits")
+		return
+	}
+	w.note("host", w.way.host.Name, true, "")
+	w.way.route = w.route(w.way.host)
 }
 
 // route finds the first route that takes the request. With a trace it looks at

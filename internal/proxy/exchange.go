@@ -50,6 +50,7 @@ type exchange struct {
 	cancelTry func(because error) // ends an attempt over HTTP/2
 
 	// Memory, and functions made once.
+	world     world
 	fields    header.Fields
 	reply     header.Fields
 	head      http1.RequestHead
@@ -63,6 +64,7 @@ const maxPolicies = 8
 func newExchange(p *Proxy) *exchange {
 	x := &exchange{p: p, fields: make(header.Fields, 0, 32)}
 	x.up.x = x
+	x.world = world{p.o.World, x}
 	x.onInterim = func(h *http1.ResponseHead) error { return x.interim(h.Status, h.Fields) }
 	x.onGone = x.leave
 	return x
@@ -118,7 +120,15 @@ func (x *exchange) run(refused func(*plan.Listener) *plan.Reply) {
 			return
 		}
 	}
-	p.Walk(x.listener, &x.req, x.p.o.World, nil, &x.out)
+	p.Walk(x.listener, &x.req, &x.world, nil, &x.out)
+	if x.up.err != nil { // the body could not be read for a check
+		x.tellUpload(x.up.err)
+		return
+	}
+	if x.gone.Load() {
+		x.left()
+		return
+	}
 	if x.out.Delay > 0 {
 		x.watch()
 		if !x.pause(x.out.Delay) {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -27,7 +28,14 @@ type Options struct {
 	// read and write 60 s, as ingress-nginx has them; negative means none.
 	Timeouts http1.Timeouts
 	Verifier plan.Verifier // of tokens, in the live world; nil accepts none
-	World    plan.World    // nil: the live one
+	// Authorizer asks external authorizers; nil: World does.
+	Authorizer Authorizer
+	World      plan.World // nil: the live one
+}
+
+// Authorizer asks external authorizers until ctx ends. *extauthz.Client is one.
+type Authorizer interface {
+	Ask(ctx context.Context, p *plan.Provider, c *plan.Check) plan.Verdict
 }
 
 // Proxy serves client connections. Its methods may be called from all goroutines.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/doorward/doorward/internal/header"
 	"github.com/doorward/doorward/internal/http1"
+	"github.com/doorward/doorward/internal/plan"
 )
 
 // maxReplay is how much of a body is kept so that it can be sent again, in
@@ -86,6 +87,21 @@ func (u *upload) next() ([]byte, error) {
 		u.ready.Store(!u.lost)
 	}
 	return data, nil
+}
+
+// read reads and keeps the first n bytes of the body, so that they can be looked at
+// before it is sent. Where it may not be cut a longer one is plan.ErrBodyTooLarge.
+func (u *upload) read(n int, cut bool, max int64) error {
+	u.max, u.keep, u.lost = max, n+maxReplay, u.count != int64(len(u.kept))
+	for !u.whole && (u.count < int64(n) || !cut && u.count == int64(n)) {
+		if _, err := u.next(); err != nil && err != io.EOF {
+			return err
+		}
+	}
+	if !cut && u.count > int64(n) {
+		return plan.ErrBodyTooLarge
+	}
+	return nil
 }
 
 // replayable tells whether the body can be sent again: nothing of it has been

@@ -32,3 +32,32 @@ func (live) ID() (id [16]byte) {
 	binary.LittleEndian.PutUint64(id[8:], rand.Uint64())
 	return id
 }
+
+// world is the world of one exchange: it can ask an authorizer, for as long as the
+// client is there.
+type world struct {
+	plan.World
+	x *exchange
+}
+
+// Ask sends a check, with the body where the provider wants it.
+func (w *world) Ask(p *plan.Provider, c *plan.Check) plan.Verdict {
+	x := w.x
+	if p.Body > 0 {
+		if err := x.up.read(p.Body, p.PartialBody, x.out.MaxBody); err != nil {
+			return plan.Verdict{Err: err}
+		}
+		if x.up.count > 0 {
+			c.CarryBody(p, x.up.kept, x.up.whole || x.up.count == x.req.ContentLength)
+		}
+	}
+	if x.p.o.Authorizer == nil {
+		return w.World.Ask(p, c)
+	}
+	x.watch()
+	v := x.p.o.Authorizer.Ask(x.ctx, p, c)
+	if x.ctx.Err() != nil {
+		x.gone.Store(true)
+	}
+	return v
+}

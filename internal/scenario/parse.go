@@ -40,9 +40,10 @@ func Parse(name string, data []byte) (*Scenario, error) {
 }
 
 type parser struct {
-	s      *Scenario
-	via    string
-	tokens tokens
+	s       *Scenario
+	via     string
+	tokens  tokens
+	replies *Authorizer // whose lines follow; nil: a request's do
 }
 
 func (p *parser) line(n int, text string) error {
@@ -61,7 +62,10 @@ func (p *parser) line(n int, text string) error {
 	case err != nil:
 		return err
 	case text[0] != ' ' && text[0] != '\t':
+		p.replies = nil
 		return p.margin(n, trimmed)
+	case p.replies != nil:
+		return p.replies.line(trimmed)
 	case len(p.s.Requests) == 0:
 		return fmt.Errorf("%q is indented but stands under no request", trimmed)
 	}
@@ -86,12 +90,16 @@ func (p *parser) margin(n int, text string) error {
 		p.s.Kustomizations = append(p.s.Kustomizations, filepath.Join(filepath.Dir(p.s.Name), rest))
 		return nil
 	case "up":
-		return p.up(rest)
+		up, err := parseUp(rest)
+		p.s.Ups = append(p.s.Ups, up)
+		return err
+	case "authorizer":
+		return p.authorizer(rest)
 	case "token":
 		return p.tokens.add(rest)
 	}
 	if word != strings.ToUpper(word) {
-		return fmt.Errorf("%q is neither a request (METHOD URL) nor one of via, up, class, token, manifests, kustomization", word)
+		return fmt.Errorf("%q is neither a request (METHOD URL) nor one of via, up, class, token, authorizer, manifests, kustomization", word)
 	}
 	raw, want, _ := strings.Cut(rest, " -> ")
 	raw = strings.TrimSpace(raw)
@@ -130,29 +138,29 @@ func (r *Request) SetURL(raw string) error {
 	return nil
 }
 
-func (p *parser) up(text string) error {
+// parseUp reads NAMESPACE/SERVICE:PORT and labels.
+func parseUp(text string) (Up, error) {
 	fields := strings.Fields(text)
 	if len(fields) == 0 {
-		return fmt.Errorf("up needs NAMESPACE/SERVICE:PORT")
+		return Up{}, fmt.Errorf("up needs NAMESPACE/SERVICE:PORT")
 	}
 	ns, rest, ok := strings.Cut(fields[0], "/")
 	svc, port, ok2 := strings.Cut(rest, ":")
 	if !ok || !ok2 {
-		return fmt.Errorf("%q is not NAMESPACE/SERVICE:PORT", fields[0])
+		return Up{}, fmt.Errorf("%q is not NAMESPACE/SERVICE:PORT", fields[0])
 	}
 	u := Up{Namespace: ns, Service: svc, Port: port}
 	for _, l := range fields[1:] {
 		k, v, ok := strings.Cut(l, "=")
 		if !ok {
-			return fmt.Errorf("%q is not label=value", l)
+			return Up{}, fmt.Errorf("%q is not label=value", l)
 		}
 		if u.Labels == nil {
 			u.Labels = map[string]string{}
 		}
 		u.Labels[k] = v
 	}
-	p.s.Ups = append(p.s.Ups, u)
-	return nil
+	return u, nil
 }
 
 // indented reads a line that belongs to a request.

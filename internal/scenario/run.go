@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/doorward/doorward/internal/compile"
@@ -18,7 +19,11 @@ import (
 // endpoint its address; the walk alone needs no real one.
 func (s *Scenario) Options(address func(Up) string) compile.Options {
 	opts := compile.Options{IngressClasses: s.Classes}
-	for _, u := range s.Ups {
+	ups := slices.Clone(s.Ups)
+	for _, a := range s.Authorizers {
+		ups = append(ups, a.Up)
+	}
+	for _, u := range ups {
 		opts.Endpoints = append(opts.Endpoints, compile.Attached{
 			Namespace: u.Namespace, Service: u.Service, Port: u.Port, Labels: u.Labels, Address: address(u),
 		})
@@ -55,14 +60,19 @@ func (s *Scenario) Run(ctx context.Context) ([]Outcome, problem.List, error) {
 	tokens := jwt.New(jwt.Options{Offline: true})
 	outcomes := make([]Outcome, len(s.Requests))
 	for i := range s.Requests {
-		if outcomes[i], err = s.Requests[i].walk(p, tokens); err != nil {
+		if outcomes[i], err = s.Requests[i].walk(p, s.world(&s.Requests[i], tokens)); err != nil {
 			return nil, problems, fmt.Errorf("%s:%d: %w", s.Name, s.Requests[i].Line, err)
 		}
 	}
 	return outcomes, problems, nil
 }
 
-func (r *Request) walk(p *plan.Plan, tokens plan.Verifier) (Outcome, error) {
+// world is what a request of the scenario is walked in.
+func (s *Scenario) world(r *Request, tokens plan.Verifier) World {
+	return World{Dice: r.Chance, Tokens: tokens, Authorizer: &asked{s.Authorizers, r.Body}}
+}
+
+func (r *Request) walk(p *plan.Plan, world plan.World) (Outcome, error) {
 	l := p.Listener(r.Via)
 	if l == nil {
 		var have []string
@@ -83,7 +93,7 @@ func (r *Request) walk(p *plan.Plan, tokens plan.Verifier) (Outcome, error) {
 		req.ContentLength = -1
 	}
 	var out plan.Outcome
-	p.Walk(l, &req, World{Dice: r.Chance, Tokens: tokens}, nil, &out)
+	p.Walk(l, &req, world, nil, &out)
 	return r.outcome(&req, &out), nil
 }
 
@@ -120,9 +130,10 @@ func BackendName(b *plan.Backend) string {
 // clock stands still, ids are all zeros.
 type World struct {
 	plan.Closed
-	Dice   float64
-	Tokens plan.Verifier // nil: none is accepted
-	Clock  time.Time     // zero: that of scenarios
+	Dice       float64
+	Tokens     plan.Verifier   // nil: none is accepted
+	Clock      time.Time       // zero: that of scenarios
+	Authorizer plan.Authorizer // nil: there is none
 }
 
 // clock is what all scenarios see.
@@ -133,6 +144,14 @@ func (w World) Now() time.Time {
 		return clock
 	}
 	return w.Clock
+}
+
+// Ask asks Authorizer.
+func (w World) Ask(p *plan.Provider, c *plan.Check) plan.Verdict {
+	if w.Authorizer == nil {
+		return w.Closed.Ask(p, c)
+	}
+	return w.Authorizer.Ask(p, c)
 }
 
 // Verify asks Tokens.

@@ -37,6 +37,18 @@
 //	                           ${token.NAME.payload}. FLAW is one of other-key,
 //	                           other-kid, no-kid, tampered, none, hs256-public, crit
 //
+//	authorizer NAMESPACE/SERVICE:PORT
+//	                           the Service's one endpoint is an external authorizer
+//	                           (over HTTP); the lines below it are its replies, of
+//	                           which the first that fits is given, otherwise 403
+//	  reply STATUS [TEXT]      a reply; the lines below it say to which checks it is
+//	                           given, and with what
+//	  to path PREFIX           the check's target begins so
+//	  to body SIZE             the check's body has so many bytes
+//	  to NAME: VALUE           the check has this header
+//	  to no NAME               the check does not have it
+//	  with NAME: VALUE         a header of the reply
+//
 //	METHOD URL [-> OUTCOME]    a request; the URL's scheme says whether it comes
 //	                           over TLS, its host and port are the Host header
 //	  send NAME: VALUE         a header of the request; may be repeated
@@ -69,6 +81,8 @@ type Scenario struct {
 	About   string // the comment on top
 	Ups     []Up
 	Classes []string
+	// Authorizers are endpoints, too, beside Ups.
+	Authorizers []Authorizer
 	// Manifests and Kustomizations are paths, from the archive's directory on.
 	Manifests, Kustomizations []string
 

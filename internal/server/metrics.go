@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 
+	"github.com/doorward/doorward/internal/extauthz"
 	"github.com/doorward/doorward/internal/problem"
 	"github.com/doorward/doorward/internal/telemetry"
 	"github.com/doorward/doorward/internal/upstream"
@@ -14,6 +15,7 @@ func (s *Server) metricsPage() http.Handler {
 	r := telemetry.NewRegistry(s.metrics)
 	s.addConfig(r)
 	s.addUpstreams(r)
+	s.addAuthorizers(r)
 	r.Counter("doorward_access_log_dropped_total", "Lines of the access log that were dropped because its reader is slow.", nil, one(func() float64 { return float64(s.accessLog.Dropped()) }))
 	r.Counter("doorward_mirrored_requests_total", "Copies of requests, by whether they were sent to a mirror.", []string{"sent"}, func(add func(telemetry.Sample)) {
 		n := s.proxy.Counts()
@@ -106,6 +108,26 @@ func (s *Server) addUpstreams(r *telemetry.Registry) {
 		endpoints(func(e *upstream.EndpointStats) float64 { return float64(e.Opened) }))
 	r.Counter("doorward_upstream_connect_errors_total", "Connections that could not be made.", endpoint,
 		endpoints(func(e *upstream.EndpointStats) float64 { return float64(e.ConnectErrors) }))
+}
+
+// addAuthorizers tells of external authorizers, under the names of Envoy's filter.
+func (s *Server) addAuthorizers(r *telemetry.Registry) {
+	for _, m := range []struct {
+		name, help string
+		value      func(extauthz.Counts) uint64
+	}{
+		{"ok", "Requests that an external authorizer has allowed.", func(n extauthz.Counts) uint64 { return n.OK }},
+		{"denied", "Requests that an external authorizer has refused.", func(n extauthz.Counts) uint64 { return n.Denied }},
+		{"error", "Checks without a verdict, time-outs included.", func(n extauthz.Counts) uint64 { return n.Error }},
+		{"timeout", "Checks without an answer in time.", func(n extauthz.Counts) uint64 { return n.Timeout }},
+		{"failure_mode_allowed", "Requests let through without a verdict (failOpen).", func(n extauthz.Counts) uint64 { return n.FailureModeAllowed }},
+	} {
+		r.Counter("envoy_http_ext_authz_"+m.name, m.help, []string{"provider"}, func(add func(telemetry.Sample)) {
+			for provider, n := range s.authz.Counts() {
+				add(sample(float64(m.value(n)), provider))
+			}
+		})
+	}
 }
 
 func sample(v float64, labels ...string) telemetry.Sample {

@@ -98,7 +98,7 @@ func newStage(t *testing.T, sc *scenario.Scenario, cert *tls.Certificate) *stage
 	st := &stage{dice: &dice{tokens: jwt.New(jwt.Options{Offline: true})}, got: map[string]*http.Request{}}
 	o := Options{
 		HTTP: "127.0.0.1:0", HTTPS: "127.0.0.1:0", Drain: time.Minute, World: st.dice,
-		Manifests: Manifests{Source: sc.Source(), Compile: sc.Options(func(scenario.Up) string { return st.endpoint(t, cert) })},
+		Manifests: Manifests{Source: sc.Source(), Compile: sc.Options(func(u scenario.Up) string { return st.endpoint(t, cert, st.handler(sc, u)) })},
 	}
 	o.Compile.HTTPSPort = 443 // as the walk has it
 	for _, r := range sc.Requests {
@@ -124,9 +124,43 @@ func newStage(t *testing.T, sc *scenario.Scenario, cert *tls.Certificate) *stage
 	return st
 }
 
-// endpoint starts an HTTP server that answers 200 and notes what it gets, and
-// returns its address. It speaks HTTP/1.1 and HTTP/2, in plain text and over TLS.
-func (st *stage) endpoint(t *testing.T, cert *tls.Certificate) string {
+// handler is what answers at an endpoint: an authorizer, or an application that
+// answers 200 and notes what it gets.
+func (st *stage) handler(sc *scenario.Scenario, u scenario.Up) http.Handler {
+	for i := range sc.Authorizers {
+		if a := &sc.Authorizers[i]; a.Namespace == u.Namespace && a.Service == u.Service && a.Port == u.Port {
+			return authorizer{a}
+		}
+	}
+	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		if strings.Contains(r.Host, "-shadow") {
+			return // a mirror's copy
+		}
+		address := r.Context().Value(http.LocalAddrContextKey).(net.Addr).String()
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		st.got[address] = r
+	})
+}
+
+// authorizer answers as the scenario says.
+type authorizer struct{ *scenario.Authorizer }
+
+func (a authorizer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	reply := a.Answer(r.RequestURI, fieldsOf(r.Header), len(body))
+	w.Header()["Content-Type"] = nil // none is guessed
+	for _, f := range reply.Header {
+		w.Header()[http.CanonicalHeaderKey(f.Name)] = append(w.Header()[http.CanonicalHeaderKey(f.Name)], f.Value)
+	}
+	w.WriteHeader(reply.Status)
+	io.WriteString(w, reply.Text)
+}
+
+// endpoint starts an HTTP server and returns its address. It speaks HTTP/1.1 and
+// HTTP/2, in plain text and over TLS.
+func (st *stage) endpoint(t *testing.T, cert *tls.Certificate, handler http.Handler) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -136,15 +170,7 @@ func (st *stage) endpoint(t *testing.T, cert *tls.Certificate) string {
 	srv := &http.Server{
 		Protocols: new(http.Protocols),
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: []string{"h2", "http/1.1"}},
-		Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			io.Copy(io.Discard, r.Body)
-			if strings.Contains(r.Host, "-shadow") {
-				return // a mirror's copy
-			}
-			st.mu.Lock()
-			defer st.mu.Unlock()
-			st.got[address] = r
-		}),
+		Handler:   handler,
 	}
 	srv.Protocols.SetHTTP1(true)
 	srv.Protocols.SetHTTP2(true)

@@ -24,6 +24,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/doorward/doorward/internal/extauthz"
 	"github.com/doorward/doorward/internal/http1"
 	"github.com/doorward/doorward/internal/jwt"
 	"github.com/doorward/doorward/internal/pki"
@@ -76,6 +77,7 @@ type Server struct {
 	tokens    *jwt.Store
 	metrics   *telemetry.Metrics
 	accessLog *telemetry.AccessLog
+	authz     *extauthz.Client
 	proxy     *proxy.Proxy
 	sockets   []*socket
 	admin     *http.Server
@@ -100,9 +102,10 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	s.upstreams = upstream.New(upstream.Options{Limits: o.Limits, Ejected: s.ejected})
 	s.tokens = jwt.New(jwt.Options{State: o.State, Log: o.Log, Offline: o.World != nil})
 	s.accessLog = telemetry.NewAccessLog(o.AccessLog, o.AccessLogTo)
+	s.authz = extauthz.New(s.upstreams)
 	s.proxy = proxy.New(proxy.Options{
 		Plan: s.plan.Load, Upstreams: s.upstreams, Metrics: s.metrics, AccessLog: s.accessLog, Log: o.Log,
-		Limits: o.Limits, Timeouts: o.Timeouts, Verifier: s.tokens, World: o.World,
+		Limits: o.Limits, Timeouts: o.Timeouts, Verifier: s.tokens, Authorizer: s.authz, World: o.World,
 	})
 	if err := s.start(ctx); err != nil {
 		for _, socket := range s.sockets {

@@ -26,7 +26,7 @@ const (
 	ClientProtocol                          // DPE: what the client sent is no HTTP
 	UpstreamReset                           // UR: the upstream broke the response off
 	StreamIdle                              // SI: nothing moved for too long
-	UnauthorizedByService                   // UAEX: refused by a guard
+	UnauthorizedByService                   // UAEX: refused by an external authorizer
 )
 
 // flagNames are in the order of the constants. The array is never written to.
@@ -92,6 +92,9 @@ func WalkFlags(o *plan.Outcome) Flags {
 	}
 	if o.Kind != plan.ToRespond {
 		return f
+	}
+	if o.Unauthorized {
+		return f | UnauthorizedByService
 	}
 	last := &o.Hops()[len(o.Hops())-1]
 	switch {
