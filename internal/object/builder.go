@@ -9,6 +9,8 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	netv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	doorwardv1alpha1 "github.com/doorward/doorward/api/v1alpha1"
 )
 
 // Builder collects objects for a Set. The zero value is ready. An object
@@ -37,6 +39,8 @@ type Builder struct {
 	requestAuthentications map[Ref]Item[*securityv1.RequestAuthentication]
 	authorizationPolicies  map[Ref]Item[*securityv1.AuthorizationPolicy]
 	peerAuthentications    map[Ref]Item[*securityv1.PeerAuthentication]
+
+	apiKeySets map[Ref]Item[*doorwardv1alpha1.APIKeySet]
 
 	others map[string]int
 }
@@ -86,6 +90,8 @@ func (b *Builder) Add(obj any, origin Origin) (Ref, bool) {
 		return put(&b.authorizationPolicies, "AuthorizationPolicy", o, origin), true
 	case *securityv1.PeerAuthentication:
 		return put(&b.peerAuthentications, "PeerAuthentication", o, origin), true
+	case *doorwardv1alpha1.APIKeySet:
+		return put(&b.apiKeySets, "APIKeySet", o, origin), true
 	}
 	return Ref{}, false
 }
@@ -95,6 +101,7 @@ func (b *Builder) Unread(ref Ref, fields []string) {
 	unread(b.authorizationPolicies, ref, fields)
 	unread(b.requestAuthentications, ref, fields)
 	unread(b.peerAuthentications, ref, fields)
+	unread(b.apiKeySets, ref, fields)
 }
 
 func unread[T metav1.Object](in map[Ref]Item[T], ref Ref, fields []string) {
@@ -135,6 +142,7 @@ func (b *Builder) Build() *Set {
 		RequestAuthentications: newCollection(b.requestAuthentications),
 		AuthorizationPolicies:  newCollection(b.authorizationPolicies),
 		PeerAuthentications:    newCollection(b.peerAuthentications),
+		APIKeySets:             newCollection(b.apiKeySets),
 		Others:                 maps.Clone(b.others),
 	}
 }

@@ -6,6 +6,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	netv1 "k8s.io/api/networking/v1"
+
+	doorwardv1alpha1 "github.com/doorward/doorward/api/v1alpha1"
 )
 
 // Set is an immutable snapshot of objects by kind.
@@ -32,6 +34,8 @@ type Set struct {
 	AuthorizationPolicies  Collection[*securityv1.AuthorizationPolicy]
 	PeerAuthentications    Collection[*securityv1.PeerAuthentication]
 
+	APIKeySets Collection[*doorwardv1alpha1.APIKeySet]
+
 	// Others counts the objects of kinds that Doorward does not read, by
 	// kind, with the API group for kinds outside the core ("Role.rbac.authorization.k8s.io").
 	Others map[string]int
@@ -51,5 +55,6 @@ func (s *Set) Len() int {
 		s.ConfigMaps.Len() + s.IngressClasses.Len() + s.Ingresses.Len() +
 		s.Gateways.Len() + s.VirtualServices.Len() + s.DestinationRules.Len() +
 		s.ServiceEntries.Len() + s.Sidecars.Len() + s.RequestAuthentications.Len() +
-		s.AuthorizationPolicies.Len() + s.PeerAuthentications.Len()
+		s.AuthorizationPolicies.Len() + s.PeerAuthentications.Len() +
+		s.APIKeySets.Len()
 }

@@ -13,6 +13,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	netv1 "k8s.io/api/networking/v1"
 
+	doorwardv1alpha1 "github.com/doorward/doorward/api/v1alpha1"
 	"github.com/doorward/doorward/internal/problem"
 )
 
@@ -33,6 +34,7 @@ func kinds() []kind {
 	const (
 		istioNetworking = "networking.istio.io"
 		istioSecurity   = "security.istio.io"
+		doorward        = "doorward.dev"
 	)
 	return []kind{
 		{"", "Namespace", v1, true, func() any { return new(corev1.Namespace) }},
@@ -59,6 +61,7 @@ func kinds() []kind {
 		{istioSecurity, "RequestAuthentication", security, false, func() any { return new(securityv1.RequestAuthentication) }},
 		{istioSecurity, "AuthorizationPolicy", security, false, func() any { return new(securityv1.AuthorizationPolicy) }},
 		{istioSecurity, "PeerAuthentication", security, false, func() any { return new(securityv1.PeerAuthentication) }},
+		{doorward, "APIKeySet", []string{"v1alpha1"}, false, func() any { return new(doorwardv1alpha1.APIKeySet) }},
 	}
 }
 

@@ -239,8 +239,8 @@ func (r *reader) readObject(root *yaml.Node, k kind, h header, at object.Origin,
 	// A policy that is left out would leave a door open: it is kept, with a note of
 	// what cannot be read of it.
 	var unread []string
-	secures := k.group == "security.istio.io" && h.name != ""
-	keep := ok || secures && k.name == "AuthorizationPolicy"
+	secures := (k.group == "security.istio.io" || k.group == "doorward.dev") && h.name != ""
+	keep := ok || secures && (k.name == "AuthorizationPolicy" || k.name == "APIKeySet")
 	for _, p := range d.problems {
 		if !strings.HasSuffix(k.group, ".istio.io") {
 			p.Istio = ""
