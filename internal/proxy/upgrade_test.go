@@ -47,10 +47,10 @@ func say(ctx context.Context, c *websocket.Conn, text string) error {
 
 func TestWebSocket(t *testing.T) {
 	up := origin(t, echoSocket)
-	g := gateway(to(backend("up", up)))
+	alone, behind := gateway(to(backend("up", up))), gateway(to(backend("up", up)))
 	for _, r := range []*rig{
-		newRig(t, gatewayKey, nil, g),
-		newRig(t, plan.Edge, nil, edge(to(&plan.Backend{Key: "g", Next: g})), g),
+		newRig(t, gatewayKey, nil, alone),
+		newRig(t, plan.Edge, nil, edge(to(&plan.Backend{Key: "g", Next: behind})), behind),
 	} {
 		c, _, err := websocket.Dial(t.Context(), "ws://"+r.addr+"/chat", nil)
 		if err != nil {

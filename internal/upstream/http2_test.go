@@ -3,6 +3,7 @@ package upstream
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log"
@@ -199,9 +200,11 @@ func TestHTTP2WithoutALPNFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewUnstartedServer(http.NotFoundHandler())
 			s.Config.ErrorLog = log.New(io.Discard, "", 0)
+			s.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+				return &tls.Config{Certificates: s.TLS.Certificates, NextProtos: protocols}, nil
+			}}
 			s.StartTLS()
 			defer s.Close()
-			s.TLS.NextProtos = protocols
 			e := endpointOf(t, newManager(t, Options{}), h2backend(s))
 			_, err := e.RoundTrip(request(t, t.Context(), "GET", nil))
 			var dial *DialError
