@@ -35,7 +35,7 @@ func TestRetries(t *testing.T) {
 	}
 	reset := func(*http.Request, http.ResponseWriter) { panic(http.ErrAbortHandler) }
 	wait := func(r *http.Request, _ http.ResponseWriter) { <-r.Context().Done() }
-	perTry := func(r *plan.Retry) { r.PerTry = 20 * time.Millisecond }
+	perTry := func(r *plan.Retry) { r.PerTry = 300 * time.Millisecond }
 	grpc := func(code string) func(*http.Request, http.ResponseWriter) {
 		return status(200, "content-type", "application/grpc", "grpc-status", code)
 	}
