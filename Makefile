@@ -41,8 +41,8 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s)
 bench: ## Run all benchmarks, allocations included
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-e2e: ## Run the end-to-end tests: the binary, real clients and servers, a real Kubernetes API server
+e2e: ## Run the end-to-end tests: the binary, real clients and servers, a real Kubernetes API server, Keycloak
 	hack/e2e.sh
 
-tools: ## Install what the tests run against: nginx, wrk, h2load, curl, h2spec, staticcheck
+tools: ## Install what the tests run against: nginx, wrk, h2load, curl, Chromium, Java, h2spec, staticcheck
 	hack/install-tools.sh

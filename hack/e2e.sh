@@ -1,13 +1,18 @@
 #!/usr/bin/env bash
 # Runs the end-to-end tests: those behind the build tag e2e, whose names begin with TestE2E.
-# Those that need a Kubernetes API server use the one that hack/kube-apiserver.sh has built;
-# without it they are skipped, or fail when DOORWARD_REQUIRE_TOOLS is set.
+# Those that need a Kubernetes API server or Keycloak use the one that hack/kube-apiserver.sh or
+# hack/keycloak.sh has built; without it they are skipped, or fail when DOORWARD_REQUIRE_TOOLS is set.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 kube=$(hack/kube-apiserver.sh --path)
 if [ -e "$kube/complete" ]; then
   PATH=$kube:$PATH
+fi
+
+keycloak=$(hack/keycloak.sh --path)
+if [ -e "$keycloak/complete" ]; then
+  PATH=$keycloak/bin:$PATH
 fi
 
 packages=$(grep -rlE --include='*_test.go' '^//go:build e2e' . | xargs -n1 dirname | sort -u)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs the programs that the tests run Doorward against: Debian's packages for nginx, wrk,
-# h2load and curl, and the tools of hack/tools from their Go modules. Run it as often as you like:
-# what is there stays as it is. `make test` does without: a test whose program is missing is
-# skipped and says so.
+# h2load, curl, Chromium and what Keycloak needs, and the tools of hack/tools from their Go modules.
+# Run it as often as you like: what is there stays as it is. `make test` does without: a test whose
+# program is missing is skipped and says so.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -15,6 +15,10 @@ need wrk wrk
 need h2load nghttp2-client
 need curl curl
 need openssl openssl
+need chromium chromium
+need java openjdk-17-jre-headless # for Keycloak, as the next two
+need mvn maven
+need unzip unzip
 need gcc gcc # for the race detector
 [ -e /usr/include/stdlib.h ] || packages+=(libc6-dev)
 

@@ -84,6 +84,7 @@ func (k *Kubernetes) run(t testing.TB, args ...string) (string, error) {
 
 // process is a program that runs until the test ends.
 type process struct {
+	cmd     *exec.Cmd
 	logFile string
 	ended   chan struct{}
 }
@@ -100,6 +101,7 @@ func start(t testing.TB, dir, program string, args ...string) *process {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	p.cmd = cmd
 	go func() {
 		defer close(p.ended)
 		_ = cmd.Wait() // its way of ending is told by the log
@@ -107,6 +109,13 @@ func start(t testing.TB, dir, program string, args ...string) *process {
 	}()
 	t.Cleanup(func() { <-p.ended })
 	return p
+}
+
+func (p *process) signal(t testing.TB, s os.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // log returns the end of what the process printed.
