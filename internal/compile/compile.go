@@ -73,6 +73,8 @@ func Compile(set *object.Set, opts Options) (*plan.Plan, problem.List) {
 	c.readIngresses()
 	c.findKeyHosts()
 	c.lintDestinationRules()
+	c.lintInjection()
+	c.lintPeerAuthentications()
 	c.openDoors()
 	b := &plan.Builder{}
 	for _, l := range c.listeners {
@@ -109,14 +111,16 @@ type compiler struct {
 
 	looked int // names that messages have looked through
 
-	peerAuth  peerAuthentications
-	doors     map[doorKey]*plan.Listener
-	selecting map[string]bool // labels, by security objects
+	peerAuth      peerAuthentications
+	doors         map[doorKey]*plan.Listener
+	selecting     map[string]bool // labels, by security objects
+	unknownMutual []plan.Origin   // that ask for ISTIO_MUTUAL of who knows whom
 
 	authorization map[string][]*authorizationPolicy // by namespace
 	policySets    map[string]plan.PolicySet         // by what is in them
 
-	pods map[podLabel][]object.Item[*corev1.Pod]
+	pods      labelled[object.Item[*corev1.Pod]]
+	templates labelled[*object.Workload]
 }
 
 // name is a namespaced name.

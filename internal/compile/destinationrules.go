@@ -206,14 +206,11 @@ func (c *compiler) subsetElsewhere(h *hostService, subset, viewer string) string
 	return ""
 }
 
-// lintDestinationRules reports the rules whose host is nothing, and, once, that
-// mutual TLS of the mesh's own is plain text here.
+// lintDestinationRules reports the rules whose host is nothing, and, once, those
+// that ask for the mesh's mutual TLS of Pods of which it is not known whether they
+// have sidecars.
 func (c *compiler) lintDestinationRules() {
-	var mutual []object.Item[*networkingv1.DestinationRule]
 	for _, item := range c.set.DestinationRules.All() {
-		if usesIstioMutual(&item.Object.Spec) {
-			mutual = append(mutual, item)
-		}
 		host := fullName(item.Object.Spec.Host, item.Ref.Namespace)
 		if host == "" || c.anyHost(host) {
 			continue
@@ -221,9 +218,11 @@ func (c *compiler) lintDestinationRules() {
 		c.problem(problem.DRHostNotFound, item.Ref, item.Origin, "spec.host", "there is no Service or ServiceEntry "+host+c.nearestHost(host),
 			"name a Service as NAME.NAMESPACE."+clusterDomain+", or a host of a ServiceEntry")
 	}
-	if len(mutual) > 0 {
-		c.problemAs(problem.Info, problem.NotCarriedOut, mutual[0].Ref, mutual[0].Origin, "spec.trafficPolicy.tls.mode",
-			fmt.Sprintf("ISTIO_MUTUAL is plain text here: there are no sidecars on one machine (%d DestinationRules)", len(mutual)), "nothing is to be done")
+	if all := c.unknownMutual; len(all) > 0 {
+		at := slices.MinFunc(all, func(a, b plan.Origin) int { return strings.Compare(a.String(), b.String()) })
+		c.problemAs(problem.Info, problem.NotCarriedOut, at.Ref, at.Origin, at.Field+".mode",
+			fmt.Sprintf("ISTIO_MUTUAL is plain text here: the Namespace of the destination is not among the files, so nothing says that its Pods have sidecars (destinations: %d)", len(all)),
+			"add the Namespace with its label "+injectionLabel)
 	}
 }
 

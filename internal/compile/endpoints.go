@@ -161,30 +161,42 @@ func (c *compiler) fromPods(s *service, p *corev1.ServicePort) []endpoint {
 	return all
 }
 
-// podsWith returns the Pods of a namespace that carry one of the selector's
-// labels: the rarest, so that many Services over many Pods stay cheap.
+// podsWith returns the Pods of a namespace that may have the selector's labels.
 func (c *compiler) podsWith(namespace string, selector map[string]string) []object.Item[*corev1.Pod] {
 	if c.pods == nil {
-		c.pods = map[podLabel][]object.Item[*corev1.Pod]{}
+		c.pods = labelled[object.Item[*corev1.Pod]]{}
 		for _, pod := range c.set.Pods.All() {
-			for k, v := range pod.Object.Labels {
-				l := podLabel{pod.Ref.Namespace, k, v}
-				c.pods[l] = append(c.pods[l], pod)
-			}
+			c.pods.add(pod.Ref.Namespace, pod.Object.Labels, pod)
 		}
 	}
-	var best []object.Item[*corev1.Pod]
+	return c.pods.with(namespace, selector)
+}
+
+// labelled finds things by a label and namespace.
+type labelled[T any] map[podLabel][]T
+
+// podLabel is a label of the Pods of a namespace.
+type podLabel struct{ namespace, key, value string }
+
+func (x labelled[T]) add(namespace string, labels map[string]string, thing T) {
+	for k, v := range labels {
+		l := podLabel{namespace, k, v}
+		x[l] = append(x[l], thing)
+	}
+}
+
+// with returns what has one of the selector's labels: the rarest, so that many
+// Services over many Pods stay cheap.
+func (x labelled[T]) with(namespace string, selector map[string]string) []T {
+	var best []T
 	first := true
 	for k, v := range selector {
-		if pods := c.pods[podLabel{namespace, k, v}]; first || len(pods) < len(best) {
-			best, first = pods, false
+		if some := x[podLabel{namespace, k, v}]; first || len(some) < len(best) {
+			best, first = some, false
 		}
 	}
 	return best
 }
-
-// podLabel is a label of the Pods of a namespace.
-type podLabel struct{ namespace, key, value string }
 
 // podReady tells whether a Pod takes requests: its Ready condition says so, or
 // it has none and runs.

@@ -78,9 +78,9 @@ func (c *compiler) podBehind(s *service, given map[string]string) *pod {
 func (c *compiler) workloadBehind(s *service, given map[string]string) *object.Workload {
 	if s.behind == nil {
 		s.behind = []*object.Workload{}
-		for _, w := range c.set.Workloads.In(s.item.Ref.Namespace) {
-			if w.Object.Selects(s.item.Object.Spec.Selector) {
-				s.behind = append(s.behind, w.Object)
+		for _, w := range c.workloadsWith(s.item.Ref.Namespace, s.item.Object.Spec.Selector) {
+			if w.Selects(s.item.Object.Spec.Selector) {
+				s.behind = append(s.behind, w)
 			}
 		}
 	}
@@ -93,6 +93,18 @@ func (c *compiler) workloadBehind(s *service, given map[string]string) *object.W
 		return s.behind[0]
 	}
 	return nil
+}
+
+// workloadsWith returns the workloads of a namespace whose Pods may have the
+// selector's labels.
+func (c *compiler) workloadsWith(namespace string, selector map[string]string) []*object.Workload {
+	if c.templates == nil {
+		c.templates = labelled[*object.Workload]{}
+		for _, w := range c.set.Workloads.All() {
+			c.templates.add(w.Ref.Namespace, w.Object.PodLabels(), w.Object)
+		}
+	}
+	return c.templates.with(namespace, selector)
 }
 
 // injected tells whether a Pod of a namespace has a sidecar, as Istio decides:

@@ -9,7 +9,6 @@ import (
 
 	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/plan"
-	"github.com/doorward/doorward/internal/problem"
 )
 
 type peerAuthentication = object.Item[*securityv1.PeerAuthentication]
@@ -32,7 +31,6 @@ func (c *compiler) readPeerAuthentications() {
 	for _, item := range all {
 		ns := item.Ref.Namespace
 		selects := len(item.Object.Spec.GetSelector().GetMatchLabels()) > 0
-		c.lintPeerAuthentication(item, selects)
 		switch {
 		case selects && ns != c.mesh.rootNamespace:
 			x.workloads[ns] = append(x.workloads[ns], item)
@@ -76,17 +74,4 @@ func (c *compiler) peers(w *secured, port int) *plan.Door {
 		break
 	}
 	return d
-}
-
-// lintPeerAuthentication reports what of a PeerAuthentication has no effect.
-func (c *compiler) lintPeerAuthentication(item peerAuthentication, selects bool) {
-	spec := &item.Object.Spec
-	if len(spec.PortLevelMtls) > 0 && !selects {
-		c.problem(problem.PeerauthnPortWithoutSelector, item.Ref, item.Origin, "spec.portLevelMtls",
-			"portLevelMtls has no effect without a selector", "add selector.matchLabels with the labels of the workload")
-	}
-	if selects && item.Ref.Namespace == c.mesh.rootNamespace {
-		c.problem(problem.NotCarriedOut, item.Ref, item.Origin, "spec.selector",
-			"a PeerAuthentication with a selector has no effect in the root namespace, as in Istio", "move it to the namespace of the workload")
-	}
 }

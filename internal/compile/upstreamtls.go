@@ -16,26 +16,6 @@ import (
 	"github.com/doorward/doorward/internal/problem"
 )
 
-// usesIstioMutual tells whether some part of a rule asks for the mesh's own mutual
-// TLS.
-func usesIstioMutual(spec *networkingv1alpha3.DestinationRule) bool {
-	policies := []*networkingv1alpha3.TrafficPolicy{spec.TrafficPolicy}
-	for _, s := range spec.Subsets {
-		policies = append(policies, s.GetTrafficPolicy())
-	}
-	for _, p := range policies {
-		if p.GetTls().GetMode() == networkingv1alpha3.ClientTLSSettings_ISTIO_MUTUAL {
-			return true
-		}
-		for _, own := range p.GetPortLevelSettings() {
-			if own.GetTls().GetMode() == networkingv1alpha3.ClientTLSSettings_ISTIO_MUTUAL {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // upstreamTLS reads how connections to a target are encrypted; nil for plain text.
 // Settings that cannot be carried out as written are reported, and missing says so:
 // no request may go there in a weaker way. Secrets are those of the gateway's
@@ -48,7 +28,7 @@ func (c *compiler) upstreamTLS(h *hostService, s policySettings, viewer string) 
 	in := s.tls
 	switch in.GetMode() {
 	case networkingv1alpha3.ClientTLSSettings_SIMPLE, networkingv1alpha3.ClientTLSSettings_MUTUAL:
-	default: // DISABLE, and ISTIO_MUTUAL: there are no sidecars
+	default: // DISABLE; ISTIO_MUTUAL is the sidecars' affair
 		return nil, ""
 	}
 	r := &tlsReader{c: c, at: s.tlsAt, viewer: viewer}

@@ -49,7 +49,7 @@ func TestUpstreamTLS(t *testing.T) {
 	}{
 		{name: "none", tls: "null"},
 		{name: "DISABLE", tls: "{mode: DISABLE, sni: a}"},
-		{name: "ISTIO_MUTUAL is plain text", tls: "{mode: ISTIO_MUTUAL, sni: a}", problem: "info not-carried-out mode", says: "1 DestinationRules"},
+		{name: "ISTIO_MUTUAL is plain text", tls: "{mode: ISTIO_MUTUAL, sni: a}", problem: "info not-carried-out mode", says: "the Namespace of the destination is not among the files"},
 		{name: "SIMPLE verifies with the system's authorities", tls: "{mode: SIMPLE}", want: &plan.UpstreamTLS{Name: host, Verify: true}},
 		{name: "system", tls: "{mode: SIMPLE, caCertificates: system}", want: &plan.UpstreamTLS{Name: host, Verify: true}},
 		{name: "names", tls: "{mode: SIMPLE, sni: a.example.com, subjectAltNames: [b.example.com, \"spiffe://cluster.local/ns/a/sa/b\"]}",

@@ -167,6 +167,48 @@ func (l *Listener) leaveSidecar(f *header.Fields, took time.Duration, own bool) 
 	f.Set("x-envoy-upstream-service-time", milliseconds(took))
 }
 
+// mirrorDoors takes the copies that this hop wants to the doors of the workloads
+// that they are for: those that are refused there are not sent. A copy is judged
+// as this hop sends the request on.
+func (w *walk) mirrorDoors() {
+	mirrors := w.out.Mirrors
+	kept := mirrors[:w.mirrors]
+	for _, m := range mirrors[w.mirrors:] {
+		if m = w.mirrored(m); m != nil {
+			kept = append(kept, m)
+		}
+	}
+	w.out.Mirrors = kept
+}
+
+// mirrored is m as its door lets it in, or nil.
+func (w *walk) mirrored(m *Mirror) *Mirror {
+	b := m.Backend
+	if b.Next != nil || b.Sidecar == nil && len(b.Split) == 0 && b.Mutual != MutualAlways {
+		return m
+	}
+	req := *w.req
+	req.Header = w.req.Header.Clone()
+	out := &Outcome{MaxBody: -1, n: 1}
+	out.hops[0] = *w.hop
+	v := &walk{req: &req, world: w.world, out: out, hop: &out.hops[0]}
+	b = b.share(v)
+	if v.locked(b, &Forward{}) {
+		return nil
+	}
+	if b.Sidecar != nil {
+		if v.through(v.knock(b)); out.Kind != ToForward {
+			return nil
+		}
+	}
+	if b == m.Backend {
+		return m
+	}
+	part := *m
+	part.Backend = b
+	return &part
+}
+
 // share picks the endpoints behind one of several doors: by the hash where the
 // request has one, so that it stays with its endpoint, otherwise at random, by
 // their number.

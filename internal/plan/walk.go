@@ -221,6 +221,7 @@ func (w *walk) forward(r *Route, f *Forward) *Listener {
 		w.req.Host = d.Host
 	}
 	w.rewrite(f.Rewrite)
+	w.mirrorDoors()
 	if b.Next != nil {
 		w.cross(b)
 		return b.Next

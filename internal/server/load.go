@@ -79,7 +79,7 @@ func (s *Server) watch(ctx context.Context, w *source.Watcher) {
 func (s *Server) unserved(p *plan.Plan) problem.List {
 	var have []string
 	for _, l := range p.Listeners() {
-		if l.Key != plan.Edge {
+		if l.Dialect == plan.Envoy || l.Dialect == plan.Service {
 			have = append(have, l.Key)
 		}
 	}
@@ -90,11 +90,11 @@ func (s *Server) unserved(p *plan.Plan) problem.List {
 		}
 		x := problem.New(problem.ListenNotServed)
 		x.Object = "Service " + d.Key[:strings.LastIndexByte(d.Key, ':')]
-		x.Message = "no Gateway serves " + d.Key + ", so the listener on " + d.Address + " has nothing to answer with; there is " + orNone(have)
+		x.Message = "no Gateway serves " + d.Key + ", and no workload with a sidecar is behind it, so the listener on " + d.Address + " has nothing to answer with; there is " + orNone(have)
 		if near, ok := problem.Nearest(d.Key, have); ok {
 			x.Message += "; did you mean " + near + "?"
 		}
-		x.Remedy = "name a Service port that a Gateway serves, or add the Gateway"
+		x.Remedy = "name a Service port that a Gateway serves, or that of a workload with a sidecar"
 		l = append(l, x)
 	}
 	return l

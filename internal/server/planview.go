@@ -15,11 +15,14 @@ type planView struct {
 	Backends  []backendView  `json:"backends"`
 }
 
-// listenerView is one hop: the edge, or a gateway's Service port.
+// listenerView is one hop: the edge, a gateway's Service port, or a workload's
+// sidecar and its Service port.
 type listenerView struct {
 	Key    string      `json:"key"`
-	Layer  string      `json:"layer"` // edge or gateway
+	Layer  string      `json:"layer"` // edge, gateway, workload or service
 	Port   int         `json:"port,omitempty"`
+	Guards []string    `json:"guards,omitempty"` // of every request, in order
+	Peers  string      `json:"peers,omitempty"`  // what a sidecar takes: PERMISSIVE, STRICT or DISABLE
 	Chains []chainView `json:"chains"`
 }
 
@@ -72,6 +75,7 @@ type backendView struct {
 	TLS       bool        `json:"tls"`
 	Balance   string      `json:"balance"`
 	Endpoints []string    `json:"endpoints"`
+	Sidecar   string      `json:"sidecar,omitempty"` // the listener before the endpoints
 	Origin    *originView `json:"origin,omitempty"`
 }
 
@@ -96,7 +100,14 @@ func each[T, V any](all []T, view func(T) V) []V {
 }
 
 func viewListener(l *plan.Listener) listenerView {
-	return listenerView{l.Key, l.Dialect.String(), l.Port, each(l.Chains, viewChain)}
+	v := listenerView{Key: l.Key, Layer: l.Dialect.String(), Port: l.Port, Chains: each(l.Chains, viewChain)}
+	for _, g := range l.Guards {
+		v.Guards = append(v.Guards, g.String())
+	}
+	if l.Door != nil {
+		v.Peers = l.Door.Peers.String()
+	}
+	return v
 }
 
 func viewChain(c *plan.Chain) chainView {
@@ -151,6 +162,9 @@ func viewBackend(b *plan.Backend) backendView {
 	v := backendView{
 		Key: b.Key, Port: b.Port, Subset: b.Subset, Protocol: b.Protocol.String(), TLS: b.TLS != nil, Balance: b.Balance.String(),
 		Endpoints: each(b.Endpoints, func(e plan.Endpoint) string { return e.Address }), Origin: viewOrigin(b.Origin),
+	}
+	if b.Sidecar != nil {
+		v.Sidecar = b.Sidecar.Key
 	}
 	if !b.Service.IsZero() {
 		v.Service = b.Service.Namespace + "/" + b.Service.Name

@@ -66,6 +66,7 @@ func (k *kept) Collect(ch chan<- prometheus.Metric) {
 type exchanges struct {
 	m                          *Metrics
 	istio, istioTime           *prometheus.Desc
+	sidecar, sidecarTime       *prometheus.Desc
 	nginx, nginxTime, nonsense *prometheus.Desc
 }
 
@@ -73,19 +74,21 @@ func newExchanges(m *Metrics) *exchanges {
 	gateway := []string{"source_workload", "source_workload_namespace", "destination_service", "destination_service_name",
 		"destination_service_namespace", "request_protocol", "response_code", "response_flags"}
 	edge := []string{"host", "ingress", "namespace", "service", "method", "status"}
-	source := prometheus.Labels{"reporter": "source"}
+	source, destination := prometheus.Labels{"reporter": "source"}, prometheus.Labels{"reporter": "destination"}
 	return &exchanges{
-		m:         m,
-		istio:     prometheus.NewDesc("istio_requests_total", "Requests that a gateway has handled.", gateway, source),
-		istioTime: prometheus.NewDesc("istio_request_duration_milliseconds", "Time from the first byte of a request at a gateway to the last of its response.", gateway, source),
-		nginx:     prometheus.NewDesc("nginx_ingress_controller_requests", "Requests that the edge has handled.", edge, nil),
-		nginxTime: prometheus.NewDesc("nginx_ingress_controller_request_duration_seconds", "Time from the first byte of a request at the edge to the last of its response.", edge, nil),
-		nonsense:  prometheus.NewDesc("doorward_refused_messages_total", "Messages that were refused before they were requests.", []string{"listener"}, nil),
+		m:           m,
+		istio:       prometheus.NewDesc("istio_requests_total", "Requests that a gateway (source) or a sidecar (destination) has handled.", gateway, source),
+		istioTime:   prometheus.NewDesc("istio_request_duration_milliseconds", "Time from the first byte of a request at a gateway (source) or a sidecar (destination) to the last of its response.", gateway, source),
+		sidecar:     prometheus.NewDesc("istio_requests_total", "Requests that a gateway (source) or a sidecar (destination) has handled.", gateway, destination),
+		sidecarTime: prometheus.NewDesc("istio_request_duration_milliseconds", "Time from the first byte of a request at a gateway (source) or a sidecar (destination) to the last of its response.", gateway, destination),
+		nginx:       prometheus.NewDesc("nginx_ingress_controller_requests", "Requests that the edge has handled.", edge, nil),
+		nginxTime:   prometheus.NewDesc("nginx_ingress_controller_request_duration_seconds", "Time from the first byte of a request at the edge to the last of its response.", edge, nil),
+		nonsense:    prometheus.NewDesc("doorward_refused_messages_total", "Messages that were refused before they were requests.", []string{"listener"}, nil),
 	}
 }
 
 func (e *exchanges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{e.istio, e.istioTime, e.nginx, e.nginxTime, e.nonsense} {
+	for _, d := range []*prometheus.Desc{e.istio, e.istioTime, e.sidecar, e.sidecarTime, e.nginx, e.nginxTime, e.nonsense} {
 		ch <- d
 	}
 }
@@ -99,6 +102,7 @@ func (e *exchanges) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	show(e.m.gateway, e.istio, e.istioTime, 0, len(bounds)-1, time.Millisecond)
+	show(e.m.sidecar, e.sidecar, e.sidecarTime, 0, len(bounds)-1, time.Millisecond)
 	show(e.m.edge, e.nginx, e.nginxTime, firstNGINX, lastNGINX, time.Second)
 	e.m.refused.each(func(listener string, n uint64) {
 		ch <- prometheus.MustNewConstMetric(e.nonsense, prometheus.CounterValue, float64(n), listener)

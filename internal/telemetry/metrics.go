@@ -13,18 +13,20 @@ import (
 // Metrics counts exchanges. Its methods may be called from all goroutines.
 type Metrics struct {
 	gateway, edge *family
+	sidecar       *family // as the workload's own proxy reports
 	refused       *counts // messages that were no requests, by listener
 
 	mu      sync.Mutex // guards writing of unrouted
 	unruled atomic.Pointer[map[place]*handle]
 }
 
-// place is where a request ended that no route took.
+// place is where a request ended that no route took; or a sidecar, and the
+// listener before it.
 type place struct{ listener, host string }
 
 // NewMetrics returns counters at zero.
 func NewMetrics() *Metrics {
-	m := &Metrics{gateway: newFamily(), edge: newFamily(), refused: newCounts()}
+	m := &Metrics{gateway: newFamily(), edge: newFamily(), sidecar: newFamily(), refused: newCounts()}
 	m.unruled.Store(&map[place]*handle{})
 	return m
 }
@@ -38,11 +40,23 @@ func (m *Metrics) Record(x *Exchange) {
 	hops := x.Outcome.Hops()
 	for i := range hops {
 		h := &hops[i]
+		var handle *handle
+		switch h.Listener.Dialect {
+		case plan.Service:
+			continue // nobody counts there
+		case plan.Sidecar:
+			handle = m.unrouted(place{h.Listener.Key, hops[i-1].Listener.Key})
+		default:
+			handle = m.handle(h)
+		}
 		k := keyOf(x, h)
-		handle := m.handle(h)
 		s := handle.find(k)
 		if s == nil {
-			s = m.series(x, h, k)
+			if h.Listener.Dialect == plan.Sidecar {
+				s = m.behind(x, &hops[i-1], h)
+			} else {
+				s = m.series(x, h, k)
+			}
 			handle.keep(k, s)
 		}
 		s.add(x.Duration)
@@ -116,7 +130,11 @@ func (h *handle) keep(k key, s *series) {
 // took the request.
 func (m *Metrics) handle(h *plan.Hop) *handle {
 	if h.Route == nil || h.Route.Memo == nil {
-		return m.unrouted(h)
+		p := place{listener: h.Listener.Key}
+		if h.Host != nil {
+			p.host = h.Host.Name
+		}
+		return m.unrouted(p)
 	}
 	if v, ok := h.Route.Memo.Load().(*handle); ok {
 		return v
@@ -126,11 +144,7 @@ func (m *Metrics) handle(h *plan.Hop) *handle {
 	return v
 }
 
-func (m *Metrics) unrouted(h *plan.Hop) *handle {
-	p := place{listener: h.Listener.Key}
-	if h.Host != nil {
-		p.host = h.Host.Name
-	}
+func (m *Metrics) unrouted(p place) *handle {
 	if v := (*m.unruled.Load())[p]; v != nil {
 		return v
 	}
@@ -173,9 +187,23 @@ func (m *Metrics) series(x *Exchange, h *plan.Hop, k key) *series {
 	return m.gateway.with(workload, namespace, host, name, in, protocol, status, x.Flags.String())
 }
 
+// behind is the series of a sidecar: h, with the hop before it.
+func (m *Metrics) behind(x *Exchange, before, h *plan.Hop) *series {
+	protocol := "http"
+	if x.GRPC {
+		protocol = "grpc"
+	}
+	sourceNamespace, source := "unknown", "unknown"
+	if before.Listener.Dialect == plan.Envoy {
+		sourceNamespace, source = split(before.Listener.Key)
+	}
+	host, name, in := target(before.To)
+	return m.sidecar.with(source, sourceNamespace, host, name, in, protocol, strconv.Itoa(x.Status), x.Flags.String())
+}
+
 // split cuts NAMESPACE/SERVICE:PORT into namespace and Service.
 func split(key string) (namespace, service string) {
-	namespace, service, _ = strings.Cut(strings.TrimPrefix(key, "workload "), "/")
+	namespace, service, _ = strings.Cut(key, "/")
 	service, _, _ = strings.Cut(service, ":")
 	return namespace, service
 }
