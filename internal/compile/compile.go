@@ -69,13 +69,13 @@ func Compile(set *object.Set, opts Options) (*plan.Plan, problem.List) {
 	c.readPeerAuthentications()
 	c.readGateways()
 	c.readVirtualServices()
-	c.readPolicies()
 	c.readIngresses()
+	c.openDoors()
+	c.readPolicies()
 	c.findKeyHosts()
 	c.lintDestinationRules()
 	c.lintInjection()
 	c.lintPeerAuthentications()
-	c.openDoors()
 	b := &plan.Builder{}
 	for _, l := range c.listeners {
 		b.Add(l)

@@ -153,7 +153,7 @@ func (c *compiler) backend(h *hostService, p *targetPort, sub *subsetRule, viewe
 	}
 	s.apply(b, p.protocol, c.mesh.config)
 	b.Mutual = c.mutual(h, s, b)
-	c.lintMutual(s, b, h, p)
+	c.lintMutual(s, b, h)
 	if b.TLS, b.Missing = c.upstreamTLS(h, s, viewer); b.Missing != "" {
 		b.Endpoints, b.Next = nil, nil
 	}

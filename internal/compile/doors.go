@@ -30,8 +30,11 @@ const withoutSidecar = "without sidecar"
 func (c *compiler) settle(b *plan.Backend, s *service, p *corev1.ServicePort, labels map[string]string) {
 	eps, dns := c.reachable(s, p, labels)
 	b.Endpoints, b.DNS = plainEndpoints(eps), dns
-	if dns || s.gateway || len(eps) == 0 {
+	if dns || s.gateway {
 		return
+	}
+	if of := c.podBehind(s, nil); len(eps) == 0 && c.injected(s.item.Ref.Namespace, of) {
+		b.Sidecar = c.door(s, p, c.mark(s, of), of) // for when there are some
 	}
 	parts := map[string][]endpoint{}
 	for _, e := range eps {

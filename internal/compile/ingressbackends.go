@@ -105,7 +105,7 @@ func (e *edge) fill(b *plan.Backend, l *location, svc *netv1.IngressServiceBacke
 	if b.Next == nil {
 		b.Mutual = plan.MutualNever // the controller is not in the mesh
 		e.c.settle(b, s, p, nil)
-		e.c.lintCaller(l, b, s, p)
+		e.c.lintCaller(l, b, s)
 	}
 }
 

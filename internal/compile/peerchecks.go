@@ -7,42 +7,30 @@ import (
 
 	networkingv1alpha3 "istio.io/api/networking/v1alpha3"
 	securityv1beta1 "istio.io/api/security/v1beta1"
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
 )
 
-// facing are the sidecars before a backend, nil for endpoints without one. Where
-// no endpoint is known, they are those of the workload that the Service selects.
-func (c *compiler) facing(b *plan.Backend, s *service, p *corev1.ServicePort) []*plan.Door {
-	door := func(l *plan.Listener) *plan.Door {
-		if l == nil {
-			return nil
+// facing are the sidecars before a backend, nil for endpoints without one.
+func facing(b *plan.Backend) []*plan.Door {
+	parts := b.Split
+	if len(parts) == 0 {
+		parts = []*plan.Backend{b}
+	}
+	all := make([]*plan.Door, len(parts))
+	for i, part := range parts {
+		if part.Sidecar != nil {
+			all[i] = part.Sidecar.Door
 		}
-		return l.Door
 	}
-	var all []*plan.Door
-	for _, part := range b.Split {
-		all = append(all, door(part.Sidecar))
-	}
-	switch {
-	case len(all) > 0:
-		return all
-	case len(b.Endpoints) > 0:
-		return []*plan.Door{door(b.Sidecar)}
-	}
-	of := c.podBehind(s, nil)
-	if !c.injected(s.item.Ref.Namespace, of) {
-		return []*plan.Door{nil}
-	}
-	return []*plan.Door{c.peers(&secured{namespace: s.item.Ref.Namespace, labels: of.labels}, c.targetOf(s, p))}
+	return all
 }
 
 // lintCaller reports an Ingress that leads straight to a sidecar which refuses it.
-func (c *compiler) lintCaller(l *location, b *plan.Backend, s *service, p *corev1.ServicePort) {
-	for _, d := range c.facing(b, s, p) {
+func (c *compiler) lintCaller(l *location, b *plan.Backend, s *service) {
+	for _, d := range facing(b) {
 		if d != nil && d.Peers == plan.Strict {
 			c.problem(problem.StrictMTLSPlaintextCaller, l.ingress.item.Ref, l.ingress.item.Origin, l.backendField,
 				"the Pods of "+s.item.Ref.String()+" take mutual TLS only ("+d.By.Ref.String()+"), and the edge speaks plain text: the path answers 502",
@@ -54,13 +42,13 @@ func (c *compiler) lintCaller(l *location, b *plan.Backend, s *service, p *corev
 
 // lintMutual reports a DestinationRule's tls that the sidecars behind it, or
 // their absence, make fail.
-func (c *compiler) lintMutual(s policySettings, b *plan.Backend, h *hostService, p *targetPort) {
+func (c *compiler) lintMutual(s policySettings, b *plan.Backend, h *hostService) {
 	if s.tls == nil || h.service == nil || h.service.gateway || b.DNS || b.Next != nil {
 		return
 	}
 	at := s.tlsAt
 	mode := s.tls.GetMode()
-	for _, d := range c.facing(b, h.service, p.service) {
+	for _, d := range facing(b) {
 		var code, message, remedy string
 		switch mutual := mode == networkingv1alpha3.ClientTLSSettings_ISTIO_MUTUAL; {
 		case mutual && d == nil && !c.declared(h.namespace):

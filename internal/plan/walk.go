@@ -67,7 +67,7 @@ func (w *walk) through(l *Listener) *Listener {
 	}
 	w.req.Remote, w.req.LocalPort, w.req.Token = w.req.Peer, l.TargetPort, nil
 	w.chain, w.way = l.chain(w.req.Secure, w.req.SNI), way{}
-	if l.Dialect != Sidecar && (w.chain == nil || w.chain.Closed) {
+	if l.Dialect == Sidecar && w.behind == nil || l.Dialect != Sidecar && (w.chain == nil || w.chain.Closed) {
 		w.reply(Reply{Status: l.unreachableStatus(), Reason: "no server of " + l.Key + " takes this connection"})
 		return nil
 	}
