@@ -34,9 +34,16 @@ func unauthorized(text string) plan.TokenFailure {
 	return plan.TokenFailure{Text: text, Status: 401}
 }
 
-// strict takes no padding, no blanks and no stray bits, so that one token has
-// one spelling.
+// strict takes no padding and no stray bits; decode takes no line breaks
+// either, so that one token has one spelling.
 var strict = base64.RawURLEncoding.Strict()
+
+func decode(part string) ([]byte, error) {
+	if strings.ContainsAny(part, "\r\n") { // which the library skips
+		return nil, errBase64
+	}
+	return strict.DecodeString(part)
+}
 
 // parse reads a token in the compact form (RFC 7515 section 7.1). Its failures
 // are worded as Envoy's (jwt.cc parseFromString).
@@ -58,7 +65,7 @@ func parse(token string) (*parsed, plan.TokenFailure) {
 	if text := p.readPayload(payload); text != "" {
 		return nil, unauthorized(text)
 	}
-	if _, err := strict.DecodeString(signature); err != nil {
+	if _, err := decode(signature); err != nil {
 		return nil, unauthorized("Jwt signature is an invalid Base64url encoded")
 	}
 	return p, plan.TokenFailure{}
@@ -71,9 +78,9 @@ var (
 	errObject = errors.New("no JSON object")
 )
 
-// object decodes a part of a token.
-func object(part string) (map[string]any, error) {
-	data, err := strict.DecodeString(part)
+// members decodes a part of a token.
+func members(part string) (map[string]any, error) {
+	data, err := decode(part)
 	if err != nil {
 		return nil, errBase64
 	}
@@ -87,7 +94,7 @@ func object(part string) (map[string]any, error) {
 // readHead reads the header. Keys that it brings or points to (jwk, jku, x5c,
 // x5u) are not looked at.
 func (p *parsed) readHead(part string) (bad string) {
-	head, err := object(part)
+	head, err := members(part)
 	switch err {
 	case errBase64:
 		return "Jwt header is an invalid Base64url encoded"
@@ -119,7 +126,7 @@ func known(alg string) bool {
 }
 
 func (p *parsed) readPayload(part string) (bad string) {
-	claims, err := object(part)
+	claims, err := members(part)
 	switch err {
 	case errBase64:
 		return "Jwt payload is an invalid Base64url encoded"
