@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,7 +23,7 @@ func Parse(name string, data []byte) (*Scenario, error) {
 		s.Files = append(s.Files, File{Name: f.Name, Line: line + 1, Data: f.Data})
 		line += strings.Count(string(f.Data), "\n") + 1
 	}
-	p := parser{s: s, via: "edge", tokens: tokens{}}
+	p := parser{s: s, via: "edge", tokens: tokens{}, each: Request{Chance: 0.5}}
 	for i, text := range strings.Split(string(a.Comment), "\n") {
 		if err := p.line(i+1, text); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, i+1, err)
@@ -43,6 +44,8 @@ type parser struct {
 	s       *Scenario
 	via     string
 	tokens  tokens
+	each    Request     // what all requests have in common
+	common  bool        // the lines that follow are for each
 	replies *Authorizer // whose lines follow; nil: a request's do
 }
 
@@ -66,6 +69,8 @@ func (p *parser) line(n int, text string) error {
 		return p.margin(n, trimmed)
 	case p.replies != nil:
 		return p.replies.line(trimmed)
+	case p.common:
+		return p.indented(n, trimmed, &p.each)
 	case len(p.s.Requests) == 0:
 		return fmt.Errorf("%q is indented but stands under no request", trimmed)
 	}
@@ -76,7 +81,11 @@ func (p *parser) line(n int, text string) error {
 func (p *parser) margin(n int, text string) error {
 	word, rest, _ := strings.Cut(text, " ")
 	rest = strings.TrimSpace(rest)
+	p.common = word == "each"
 	switch word {
+	case "each":
+		p.each = Request{Chance: 0.5}
+		return nil
 	case "via":
 		p.via = rest
 		return nil
@@ -99,11 +108,13 @@ func (p *parser) margin(n int, text string) error {
 		return p.tokens.add(rest)
 	}
 	if word != strings.ToUpper(word) {
-		return fmt.Errorf("%q is neither a request (METHOD URL) nor one of via, up, class, token, authorizer, manifests, kustomization", word)
+		return fmt.Errorf("%q is neither a request (METHOD URL) nor one of via, up, class, token, each, authorizer, manifests, kustomization", word)
 	}
 	raw, want, _ := strings.Cut(rest, " -> ")
 	raw = strings.TrimSpace(raw)
-	r := Request{Line: n, Via: p.via, Method: word, Chance: 0.5}
+	r := p.each
+	r.Line, r.Via, r.Method = n, p.via, word
+	r.Header, r.Checks = r.Header.Clone(), slices.Clone(r.Checks)
 	if err := r.SetURL(raw); err != nil {
 		return err
 	}

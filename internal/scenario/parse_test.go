@@ -56,7 +56,7 @@ func TestParse(t *testing.T) {
 func TestParseErrors(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"  got x: y\n", `f:1: "got x: y" is indented but stands under no request`},
-		{"get http://a/ -> 404\n", `f:1: "get" is neither a request (METHOD URL) nor one of via, up, class, token, authorizer, manifests, kustomization`},
+		{"get http://a/ -> 404\n", `f:1: "get" is neither a request (METHOD URL) nor one of via, up, class, token, each, authorizer, manifests, kustomization`},
 		{"GET a/b -> 404\n", `f:1: "a/b" is no http:// or https:// URL`},
 		{"GET http://a/\n", `f:1: GET has no expected outcome; write -> 404, or run with -update to fill it in`},
 		{"GET http://a/ -> 404\n  -> 200\n", `f:2: a second outcome; the request has "404"`},

@@ -48,6 +48,8 @@
 //	  to NAME: VALUE           the check has this header
 //	  to no NAME               the check does not have it
 //	  with NAME: VALUE         a header of the reply
+//	each                       the indented lines under it belong to every request
+//	                           from here on, until the next each
 //
 //	METHOD URL [-> OUTCOME]    a request; the URL's scheme says whether it comes
 //	                           over TLS, its host and port are the Host header
