@@ -169,7 +169,7 @@ func (c *compiler) keySource(a *authentication, r *securityv1beta1.JWTRule, fiel
 			broken(field+".fromHeaders["+strconv.Itoa(i)+"].name", "a header without name", "write name: authorization")
 		}
 	}
-	digest := sha256.Sum256([]byte(r.Issuer + "\x00" + k.URI + "\x00" + k.Inline + "\x00" + k.Broken))
+	digest := sha256.Sum256([]byte(r.Issuer + "\x00" + k.URI + "\x00" + k.Inline + "\x00" + k.Broken + "\x00" + strings.Join(r.SpaceDelimitedClaims, "\x00")))
 	k.Key = hex.EncodeToString(digest[:])
 	return k
 }

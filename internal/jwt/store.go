@@ -176,6 +176,7 @@ func (s *Store) Verify(r *plan.TokenRule, token string, now time.Time) (*match.T
 	if f.Text != "" {
 		return nil, f
 	}
+	p.SpaceDelimited = r.SpaceDelimited
 	t := match.NewToken(p.Token)
 	s.cache.put(&verified{t, by, p.expires, p.notBefore})
 	return t, plan.TokenFailure{}

@@ -46,7 +46,8 @@ type ClaimHeader struct {
 
 // KeySource is where the keys of an issuer come from.
 type KeySource struct {
-	// Key is stable over plans: fetched keys and verified tokens hang on it.
+	// Key is stable over plans: fetched keys and verified tokens hang on it. Rules
+	// with one Key have one issuer and one SpaceDelimited.
 	Key     string
 	Broken  string        // why no key can ever be had; "" for a sound source
 	Inline  string        // a key set in JSON (jwks); "" none
