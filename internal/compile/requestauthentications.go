@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	securityv1beta1 "istio.io/api/security/v1beta1"
+	typev1beta1 "istio.io/api/type/v1beta1"
 	securityv1 "istio.io/client-go/pkg/apis/security/v1"
 
 	"github.com/doorward/doorward/internal/object"
@@ -35,7 +36,7 @@ func (c *compiler) readAuthentications() {
 	for _, item := range c.set.RequestAuthentications.All() {
 		a := &authentication{item: item}
 		spec := &item.Object.Spec
-		if spec.Selector != nil && len(spec.TargetRefs) > 0 {
+		if spec.Selector != nil && len(targetsOf(spec)) > 0 {
 			c.onAuthentication(problem.Schema, a, "spec.selector", "selector and targetRefs exclude each other; targetRefs are taken", "remove one of them")
 		}
 		commas := false
@@ -67,6 +68,14 @@ func (c *compiler) readAuthentications() {
 	})
 }
 
+// targetsOf are the targetRefs, with the single one of old.
+func targetsOf(spec *securityv1beta1.RequestAuthentication) []*typev1beta1.PolicyTargetReference {
+	if spec.TargetRef == nil {
+		return spec.TargetRefs
+	}
+	return append([]*typev1beta1.PolicyTargetReference{spec.TargetRef}, spec.TargetRefs...)
+}
+
 func (c *compiler) onAuthentication(code string, a *authentication, field, message, remedy string) {
 	c.problem(code, a.item.Ref, a.item.Origin, field, message, remedy)
 }
@@ -77,7 +86,7 @@ func (c *compiler) tokens(w *secured) []plan.Guard {
 	var rules []*plan.TokenRule
 	for _, a := range c.authentications {
 		spec := &a.item.Object.Spec
-		if c.selects(a.item.Ref.Namespace, spec.Selector, spec.TargetRefs, w) {
+		if c.selects(a.item.Ref.Namespace, spec.Selector, targetsOf(spec), w) {
 			rules = append(rules, a.rules...)
 		}
 	}
