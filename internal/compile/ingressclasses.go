@@ -69,8 +69,7 @@ func (c *compiler) serves(x classes, item object.Item[*netv1.Ingress]) bool {
 	switch class := item.Object.Spec.IngressClassName; {
 	case class != nil:
 		if !x.served[*class] && !x.foreign[*class] {
-			c.problem(problem.IngressClassNotFound, item.Ref, item.Origin, "spec.ingressClassName",
-				"there is no IngressClass "+strconv.Quote(*class)+"; served are "+some(x.names, "none")+nearest(*class, x.names)+"; the Ingress is ignored", remedy)
+			c.classNotFound(x, item, *class)
 		}
 		return x.served[*class]
 	case annotation == "nginx" || annotation != "" && slices.Contains(c.opts.IngressClasses, annotation):
@@ -91,4 +90,16 @@ func (c *compiler) serves(x classes, item object.Item[*netv1.Ingress]) bool {
 	c.problem(problem.IngressClassMissing, item.Ref, item.Origin, "spec.ingressClassName",
 		"the Ingress names no class and no IngressClass is the default; it is ignored", remedy)
 	return false
+}
+
+// classNotFound reports an Ingress of a class that nothing declares. Where no
+// class is declared at all the object is taken to be kept elsewhere, as platforms
+// do: that is no mistake of these files, but the Ingress is ignored all the same.
+func (c *compiler) classNotFound(x classes, item object.Item[*netv1.Ingress], class string) {
+	severity, remedy := problem.Warning, "set spec.ingressClassName to "+some(x.names, "a class of these files")
+	if len(x.served)+len(x.foreign) == 0 {
+		severity, remedy = problem.Info, "serve it with --ingress-class "+class+", or add its IngressClass to the files"
+	}
+	c.problemAs(severity, problem.IngressClassNotFound, item.Ref, item.Origin, "spec.ingressClassName",
+		"there is no IngressClass "+strconv.Quote(class)+"; served are "+some(x.names, "none")+nearest(class, x.names)+"; the Ingress is ignored", remedy)
 }

@@ -152,6 +152,17 @@ func TestMistakesOfIngressesAreTold(t *testing.T) {
 }
 
 // What is right, or changes nothing, is not complained about.
+// Files that declare no class at all belong to a platform that does so elsewhere.
+func TestClassKeptElsewhere(t *testing.T) {
+	text := "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i, namespace: shop}\n" +
+		"spec: {ingressClassName: nginx, rules: [{host: a.example.com}]}\n"
+	_, problems := Compile(loadYAML(t, text), Options{})
+	if len(problems) != 1 || problems[0].Code != problem.IngressClassNotFound || problems[0].Severity != problem.Info ||
+		!strings.Contains(problems[0].Remedy, "--ingress-class nginx") {
+		t.Errorf("got %v, want one remark that names --ingress-class nginx", problems)
+	}
+}
+
 func TestNothingIsWrongWithIngresses(t *testing.T) {
 	const n = "nginx.ingress.kubernetes.io/"
 	_, problems := compileYAML(t, classYAML+"---\n"+servedYAML("i",
