@@ -42,6 +42,17 @@ func (t *Token) spaceDelimited(claim string) bool {
 	return claim == "scope" || claim == "permission" || slices.Contains(t.SpaceDelimited, claim)
 }
 
+// WithLists returns t, whose claims called so are lists written with blanks. It
+// costs nothing where there are none.
+func (t *Token) WithLists(claims []string) *Token {
+	if len(claims) == 0 {
+		return t
+	}
+	with := *t
+	with.SpaceDelimited = claims
+	return &with
+}
+
 func words(text string, found func(string) bool) bool {
 	for word := range strings.SplitSeq(text, " ") {
 		if word != "" && found(word) {

@@ -220,7 +220,7 @@ func (w *walk) verify(r *TokenRule, found []foundToken) (token *match.Token, fai
 // accept makes the token the request's, fills the headers of the rule and
 // removes the token from where it was found.
 func (r *TokenRule) accept(w *walk, t *match.Token, found []foundToken) {
-	w.req.Token = t
+	w.req.Token = t.WithLists(r.SpaceDelimited)
 	if r.PayloadTo != "" {
 		w.req.Header.Add(r.PayloadTo, t.Payload)
 	}
