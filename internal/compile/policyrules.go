@@ -17,6 +17,9 @@ import (
 // in an ALLOW policy it allows nothing, in others it matches every request.
 func (c *compiler) readPolicyRules(p *authorizationPolicy) {
 	whole, byRule := unreadRules(p.item.Unread)
+	if slices.ContainsFunc(p.item.Unread, func(f string) bool { return strings.HasPrefix(f, "spec.targetRef") }) {
+		p.everywhere = true
+	}
 	if p.everywhere && whole == "" {
 		whole = "the scope of the policy cannot be read"
 	}
