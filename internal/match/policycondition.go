@@ -246,13 +246,14 @@ func (c *PolicyCondition) why(r *Request) string {
 	return c.What() + " " + got + ", must not be " + written(c.NotValues)
 }
 
-// secret tells that the value must not be told: a header with credentials.
+// secret tells that the value must not be told: a header that holds credentials, or
+// a query that may.
 func (c *PolicyCondition) secret() bool {
 	if c.Fact != FactHeader {
 		return false
 	}
 	name := c.Name[0]
-	return name == "cookie" || strings.HasSuffix(name, "authorization") ||
+	return name == "cookie" || name == ":path" || name == "referer" || strings.HasSuffix(name, "authorization") ||
 		strings.Contains(name, "token") || strings.Contains(name, "secret") || strings.Contains(name, "key")
 }
 

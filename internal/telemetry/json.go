@@ -27,7 +27,9 @@ import (
 //	downstream_remote_address the client
 //	x_forwarded_for, user_agent, referer, request_id
 //	listener                  where the request came in
-//	route_name                the rule of the last hop, with file and line
+//	route_name                the rule of the last hop, or of the policy that decided, with file and line
+//	policy_audit              the AUDIT rules that the request matches
+//	policy_dry_run            what policies say that are not enforced
 func appendJSON(b []byte, x *Exchange) []byte {
 	b = append(b, `{"start_time":"`...)
 	b = x.Start.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z07:00")
@@ -64,6 +66,10 @@ func appendJSON(b []byte, x *Exchange) []byte {
 		by = x.Outcome.By.String()
 	}
 	b = field(b, "route_name", by)
+	if o := x.Outcome; o != nil {
+		b = field(b, "policy_audit", o.Audit)
+		b = field(b, "policy_dry_run", o.DryRun)
+	}
 	return append(b, "}\n"...)
 }
 
