@@ -29,6 +29,7 @@ type authorizationPolicy struct {
 	number     int
 	// What it turned out to select.
 	gateways, others int
+	rival            bool // told to name another provider than others of its workload
 }
 
 // dryRunAnnotation has a policy evaluated and noted, but not enforced.

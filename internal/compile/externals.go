@@ -16,22 +16,17 @@ func (c *compiler) externals(w *secured) []plan.Guard {
 		return nil
 	}
 	g := &plan.External{When: c.policySet(custom)}
-	var named []string
+	var first *authorizationPolicy
 	for _, p := range custom {
-		name := p.item.Object.Spec.GetProvider().GetName()
-		if p.dryRun {
-			c.lintProvider(p, name)
-			continue
-		}
-		if len(named) > 0 && named[0] != name {
-			c.onPolicy(problem.AuthzProviderNotFound, p, "spec.provider.name", "another policy of the workload names the provider "+named[0]+
-				", and a workload can have one: its CUSTOM policies deny what they are about", "name the same provider in all of them")
-			g.Broken = "they name several providers: " + named[0] + ", " + name
-		}
-		named = append(named, name)
-		x := c.lintProvider(p, name)
-		if g.Broken == "" {
+		switch {
+		case p.dryRun:
+		case first == nil:
+			first = p
+			x := c.extensionProvider(p.provider())
 			g.Provider, g.Broken = x.Provider, x.broken
+		case p.provider() != first.provider():
+			g.Broken = "the policies name several providers: " + first.provider() + ", " + p.provider()
+			c.lintRival(p, first)
 		}
 	}
 	if g.Broken != "" {
@@ -40,18 +35,31 @@ func (c *compiler) externals(w *secured) []plan.Guard {
 	return []plan.Guard{g}
 }
 
-// lintProvider finds the provider that a policy names, and reports where there is
-// none to ask.
-func (c *compiler) lintProvider(p *authorizationPolicy, name string) *extensionProvider {
-	x := c.extensionProvider(name)
-	switch {
-	case x.named:
-	case name == "":
-		c.onPolicy(problem.AuthzProviderNotFound, p, "spec.provider", "a CUSTOM policy needs a provider; there is "+some(c.providerNames(), "none")+
-			". What its rules are about is denied", "write provider: {name: ...}")
-	default:
-		c.onPolicy(problem.AuthzProviderNotFound, p, "spec.provider.name", "MeshConfig has no provider "+name+" for authorization; there is "+
-			some(c.providerNames(), "none")+nearest(name, c.providerNames())+" What its rules are about is denied", "define it in extensionProviders of ConfigMap istio-system/istio")
+// provider is whom a CUSTOM policy wants to be asked.
+func (p *authorizationPolicy) provider() string { return p.item.Object.Spec.GetProvider().GetName() }
+
+// lintRival reports, once, a policy that names another provider than the first one
+// of a workload.
+func (c *compiler) lintRival(p, first *authorizationPolicy) {
+	if p.rival {
+		return
 	}
-	return x
+	p.rival = true
+	c.onPolicy(problem.AuthzProviderNotFound, p, "spec.provider.name", first.item.Ref.String()+" names the provider "+first.provider()+
+		" for the same workload, which can have one: its CUSTOM policies deny what they are about", "name the same provider in all of them")
+}
+
+// lintProvider reports a CUSTOM policy that names nobody who can be asked.
+func (c *compiler) lintProvider(p *authorizationPolicy) {
+	if p.action != securityv1beta1.AuthorizationPolicy_CUSTOM || c.extensionProvider(p.provider()).named {
+		return
+	}
+	name, have := p.provider(), c.providerNames()
+	const denied = "what the rules are about is denied; "
+	if name == "" {
+		c.onPolicy(problem.AuthzProviderNotFound, p, "spec.provider", "a CUSTOM policy needs a provider: "+denied+"there is "+some(have, "none"), "write provider: {name: ...}")
+		return
+	}
+	c.onPolicy(problem.AuthzProviderNotFound, p, "spec.provider.name", "MeshConfig has no provider "+name+" for authorization: "+denied+"there is "+
+		some(have, "none")+nearest(name, have), "define it in extensionProviders of ConfigMap istio-system/istio")
 }

@@ -93,6 +93,7 @@ func (c *compiler) lintAuthorizationPolicies() {
 					"no workload "+where+" has the labels "+labelsText(selector), "use the labels of the Pods, as their Service selects them")
 			}
 			c.lintIdentities(p)
+			c.lintProvider(p)
 		}
 	}
 }

@@ -85,7 +85,7 @@ type Authorizer interface {
 // for tokens and policies.
 type External struct {
 	When     PolicySet // the CUSTOM policies
-	Provider *Provider
+	Provider *Provider // nil where it is Broken, or all policies are dry-run
 	// Broken says why nobody can be asked: what the policies name is then denied
 	// (Istio, getBadCustomDenyRules).
 	Broken string
@@ -116,8 +116,11 @@ func (g *External) check(w *walk) bool {
 
 // String tells who is asked.
 func (g *External) String() string {
-	if g.Broken != "" {
+	switch {
+	case g.Broken != "":
 		return "CUSTOM policies: " + g.Broken
+	case g.Provider == nil:
+		return "CUSTOM policies: all dry-run"
 	}
 	return "ask " + g.Provider.Name
 }
