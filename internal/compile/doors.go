@@ -56,7 +56,7 @@ func (c *compiler) settle(b *plan.Backend, s *service, p *corev1.ServicePort, la
 			return
 		}
 		part.Endpoints = plainEndpoints(parts[mark])
-		part.Key += "|" + mark
+		part.Key += "|" + or(mark, "with sidecar")
 		b.Split = append(b.Split, &part)
 	}
 }

@@ -30,6 +30,8 @@ type Door struct {
 	Peers Peers
 	// By is the PeerAuthentication that says so; zero for the default.
 	By Origin
+
+	certificate string // what its X-Forwarded-Client-Cert begins with; made by Build
 }
 
 // Mutual is how the hop before speaks to the sidecars of a Backend.
@@ -137,7 +139,7 @@ func (l *Listener) enterSidecar(w *walk) bool {
 		r.Scheme = p
 	}
 	if r.Source != "" {
-		r.Header.Set("x-forwarded-client-cert", w.text.join("By=spiffe://"+l.Identity+`;Subject="";URI=spiffe://`, "", r.Source))
+		r.Header.Set("x-forwarded-client-cert", w.text.join(l.Door.certificate, "", r.Source))
 	}
 	if !r.Header.Has("x-request-id") {
 		r.Header.Set("x-request-id", w.text.uuid(w.world.ID()))

@@ -191,6 +191,9 @@ func (b *Builder) Build() *Plan {
 	for _, l := range b.listeners {
 		p.listeners = append(p.listeners, l)
 		p.byKey[l.Key] = l
+		if l.Door != nil {
+			l.Door.certificate = "By=spiffe://" + l.Identity + `;Subject="";URI=spiffe://`
+		}
 		for _, g := range l.Guards {
 			if x, ok := g.(*External); ok && x.Provider != nil {
 				p.collect(x.Provider.Backend, seen)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/plan"
 )
 
@@ -99,6 +100,36 @@ func TestOuterReadLimitAnswersAtItsHop(t *testing.T) {
 	}
 	if s := resp.Header.Get("Server"); s != "" {
 		t.Errorf("the edge's own answer shows server: %q", s)
+	}
+}
+
+// A sidecar answers for the application behind it: the edge passes that on, and
+// counts it as an answer.
+func TestFailuresBehindASidecar(t *testing.T) {
+	sidecar := &plan.Listener{Key: "workload shop/app:80", Dialect: plan.Sidecar, Form: match.FormBase, Door: &plan.Door{}}
+	for _, c := range []struct {
+		name, address string
+		status        int
+		body          string
+	}{
+		{"refused", nobody(t), 503, envoyReset + "reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused"},
+		{"hangs up", rude(t, hangUp), 503, envoyReset + "reset reason: connection termination"},
+	} {
+		b := backend("b", c.address)
+		b.Sidecar = sidecar
+		for _, l := range []*plan.Listener{edge(to(b)), gateway(to(b))} {
+			r := newRig(t, l.Key, nil, l, sidecar)
+			resp, body := r.get("/")
+			if resp.StatusCode != c.status || body != c.body {
+				t.Errorf("%s, %s: got %d %q, want %d %q", c.name, l.Key, resp.StatusCode, body, c.status, c.body)
+			}
+		}
+	}
+	b := backend("b", rude(t, silent))
+	b.Sidecar = sidecar
+	r := newRig(t, plan.Edge, nil, edge(to(b, func(_ *plan.Route, f *plan.Forward) { f.Limits.Read = 20 * time.Millisecond })), sidecar)
+	if resp, body := r.get("/"); resp.StatusCode != 504 || !strings.Contains(body, "<hr><center>nginx</center>") {
+		t.Errorf("got %d %q, want the edge's 504 page", resp.StatusCode, body)
 	}
 }
 
