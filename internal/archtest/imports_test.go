@@ -53,7 +53,7 @@ func rooms() map[string]room {
 		"internal/proxy":     {imports: []string{"internal/plan", "internal/match", "internal/http1", "internal/upstream", "internal/login", "internal/telemetry", "internal/header", "internal/object"}},
 		"internal/upstream":  {imports: []string{"internal/plan", "internal/object", "internal/http1", "internal/header"}},
 		"internal/jwt":       {imports: []string{"internal/plan", "internal/match"}},
-		"internal/login":     {imports: []string{"internal/jwt", "internal/match", "internal/header"}},
+		"internal/login":     {imports: []string{"internal/plan", "internal/match", "internal/header"}},
 		"internal/extauthz":  {imports: []string{"internal/plan", "internal/match", "internal/header", "internal/http1", "internal/upstream"}},
 		"internal/pki":       {},
 		"internal/mesh":      {imports: []string{"internal/object", "internal/plan", "internal/pki"}},
@@ -122,7 +122,7 @@ func TestRefuse(t *testing.T) {
 	}{
 		{"internal/plan", module + "internal/match", true},
 		{"internal/plan", module + "internal/plan/sub", true},
-		{"internal/login", module + "internal/jwt", true},
+		{"internal/login", module + "internal/plan", true},
 		{"internal/plan", "strings", true},
 		{"internal/object", "k8s.io/api/core/v1", true},
 		{"internal/proxy", "net", true},

@@ -61,6 +61,7 @@ func Compile(set *object.Set, opts Options) (*plan.Plan, problem.List) {
 		backends: map[string]*plan.Backend{}, doors: map[doorKey]*plan.Listener{}, found: map[destinationKey]found{}, hostServices: map[viewed]*hostService{}, regexes: map[string]match.Text{},
 		providers: map[string]*extensionProvider{}}
 	c.readMesh()
+	c.readLoginProviders()
 	c.readAuthorizationPolicies()
 	c.readServices()
 	c.readServiceEntries()
@@ -73,9 +74,11 @@ func Compile(set *object.Set, opts Options) (*plan.Plan, problem.List) {
 	c.openDoors()
 	c.readPolicies()
 	c.findKeyHosts()
+	c.findLoginHosts()
 	c.lintDestinationRules()
 	c.lintInjection()
 	c.lintPeerAuthentications()
+	c.lintLoginProviders()
 	b := &plan.Builder{}
 	for _, l := range c.listeners {
 		b.Add(l)
@@ -108,6 +111,8 @@ type compiler struct {
 	fields, matchFields, routeFields []string
 
 	authentications []*authentication // those of the root namespace first, then the oldest
+
+	logins map[name]*login
 
 	looked int // names that messages have looked through
 

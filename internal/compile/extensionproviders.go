@@ -58,6 +58,9 @@ func (c *compiler) providerNames() []string {
 			names = append(names, entry.Name)
 		}
 	}
+	for _, item := range c.set.LoginProviders.In(c.mesh.rootNamespace) {
+		names = append(names, item.Ref.Name)
+	}
 	return names
 }
 

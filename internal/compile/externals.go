@@ -7,32 +7,50 @@ import (
 	"github.com/doorward/doorward/internal/problem"
 )
 
-// externals are the CUSTOM policies of a workload, with the authorizer that they
-// name. Where there is none, or where they name several, what they are about is
+// externals are the CUSTOM policies of a workload, with the authorizer or login that
+// they name. Where there is none, or where they name several, what they are about is
 // denied (Istio, getExtAuthz and getBadCustomDenyRules).
 func (c *compiler) externals(w *secured) []plan.Guard {
 	custom := c.policiesOf(w, securityv1beta1.AuthorizationPolicy_CUSTOM)
 	if len(custom) == 0 {
 		return nil
 	}
-	g := &plan.External{When: c.policySet(custom)}
 	var first *authorizationPolicy
+	var asked authority
 	for _, p := range custom {
 		switch {
 		case p.dryRun:
 		case first == nil:
-			first = p
-			x := c.extensionProvider(p.provider())
-			g.Provider, g.Broken = x.Provider, x.broken
-		case p.provider() != first.provider():
-			g.Broken = "the policies name several providers: " + first.provider() + ", " + p.provider()
+			first, asked = p, c.authority(p)
+		case c.authority(p) != c.authority(first):
+			asked.broken = "the policies name several providers: " + first.provider() + ", " + p.provider()
 			c.lintRival(p, first)
 		}
 	}
-	if g.Broken != "" {
-		g.Provider = nil
+	when := c.policySet(custom)
+	switch {
+	case asked.login != nil:
+		return []plan.Guard{&plan.Login{When: when, Provider: asked.login, Broken: asked.broken}}
+	case asked.broken != "":
+		asked.provider = nil
 	}
-	return []plan.Guard{g}
+	return []plan.Guard{&plan.External{When: when, Provider: asked.provider, Broken: asked.broken}}
+}
+
+// authority is what a CUSTOM policy asks: an external authorizer, or the login that is
+// called like it and takes its place.
+type authority struct {
+	provider *plan.Provider
+	login    *plan.LoginProvider
+	broken   string // why nobody can be asked
+}
+
+func (c *compiler) authority(p *authorizationPolicy) authority {
+	if l := c.loginFor(p.item.Ref.Namespace, p.provider()); l != nil {
+		return authority{login: l.LoginProvider, broken: l.broken}
+	}
+	x := c.extensionProvider(p.provider())
+	return authority{provider: x.Provider, broken: x.broken}
 }
 
 // provider is whom a CUSTOM policy wants to be asked.
@@ -51,7 +69,7 @@ func (c *compiler) lintRival(p, first *authorizationPolicy) {
 
 // lintProvider reports a CUSTOM policy that names nobody who can be asked.
 func (c *compiler) lintProvider(p *authorizationPolicy) {
-	if p.action != securityv1beta1.AuthorizationPolicy_CUSTOM || c.extensionProvider(p.provider()).named {
+	if p.action != securityv1beta1.AuthorizationPolicy_CUSTOM || c.loginFor(p.item.Ref.Namespace, p.provider()) != nil || c.extensionProvider(p.provider()).named {
 		return
 	}
 	name, have := p.provider(), c.providerNames()

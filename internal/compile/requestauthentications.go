@@ -225,23 +225,29 @@ func (c *compiler) findKeyHosts() {
 
 // keyHost is the backend of a URL whose host is a Service's; nil for other hosts.
 func (c *compiler) keyHost(u *url.URL, a *authentication, field string) *plan.Backend {
+	b, missing := c.serviceOfURL(u)
+	if missing != "" {
+		c.onAuthentication(problem.JWKSUnreachable, a, field, "keys cannot be fetched at "+u.Host+": "+missing, "correct the host and port, or write jwks")
+	}
+	return b
+}
+
+// serviceOfURL is the backend of a URL whose host is a Service's, and why it cannot be
+// reached; nil for other hosts.
+func (c *compiler) serviceOfURL(u *url.URL) (b *plan.Backend, missing string) {
 	host := c.serviceHostName(strings.ToLower(u.Hostname()))
 	if host == "" {
-		return nil
+		return nil, ""
 	}
 	port, _ := strconv.ParseUint(u.Port(), 10, 16)
 	if port == 0 {
 		port = map[string]uint64{"http": 80, "https": 443}[u.Scheme]
 	}
-	f := c.resolve(destinationKey{host: host, port: uint32(port), viewer: c.mesh.rootNamespace})
-	b := f.backend
+	b = c.resolve(destinationKey{host: host, port: uint32(port), viewer: c.mesh.rootNamespace}).backend
 	if b.Next != nil {
-		b = &plan.Backend{Key: b.Key, Missing: "the keys are behind a gateway of this process"}
+		b = &plan.Backend{Key: b.Key, Missing: "it is behind a gateway of this process"}
 	}
-	if b.Missing != "" {
-		c.onAuthentication(problem.JWKSUnreachable, a, field, "keys cannot be fetched at "+u.Host+": "+b.Missing, "correct the host and port, or write jwks")
-	}
-	return b
+	return b, b.Missing
 }
 
 // serviceHostName is the full name of a Service that a host stands for as the

@@ -40,7 +40,8 @@ type Builder struct {
 	authorizationPolicies  map[Ref]Item[*securityv1.AuthorizationPolicy]
 	peerAuthentications    map[Ref]Item[*securityv1.PeerAuthentication]
 
-	apiKeySets map[Ref]Item[*doorwardv1alpha1.APIKeySet]
+	apiKeySets     map[Ref]Item[*doorwardv1alpha1.APIKeySet]
+	loginProviders map[Ref]Item[*doorwardv1alpha1.LoginProvider]
 
 	others map[string]int
 }
@@ -92,6 +93,8 @@ func (b *Builder) Add(obj any, origin Origin) (Ref, bool) {
 		return put(&b.peerAuthentications, "PeerAuthentication", o, origin), true
 	case *doorwardv1alpha1.APIKeySet:
 		return put(&b.apiKeySets, "APIKeySet", o, origin), true
+	case *doorwardv1alpha1.LoginProvider:
+		return put(&b.loginProviders, "LoginProvider", o, origin), true
 	}
 	return Ref{}, false
 }
@@ -143,6 +146,7 @@ func (b *Builder) Build() *Set {
 		AuthorizationPolicies:  newCollection(b.authorizationPolicies),
 		PeerAuthentications:    newCollection(b.peerAuthentications),
 		APIKeySets:             newCollection(b.apiKeySets),
+		LoginProviders:         newCollection(b.loginProviders),
 		Others:                 maps.Clone(b.others),
 	}
 }

@@ -34,7 +34,8 @@ type Set struct {
 	AuthorizationPolicies  Collection[*securityv1.AuthorizationPolicy]
 	PeerAuthentications    Collection[*securityv1.PeerAuthentication]
 
-	APIKeySets Collection[*doorwardv1alpha1.APIKeySet]
+	APIKeySets     Collection[*doorwardv1alpha1.APIKeySet]
+	LoginProviders Collection[*doorwardv1alpha1.LoginProvider]
 
 	// Others counts the objects of kinds that Doorward does not read, by
 	// kind, with the API group for kinds outside the core ("Role.rbac.authorization.k8s.io").
@@ -56,5 +57,5 @@ func (s *Set) Len() int {
 		s.Gateways.Len() + s.VirtualServices.Len() + s.DestinationRules.Len() +
 		s.ServiceEntries.Len() + s.Sidecars.Len() + s.RequestAuthentications.Len() +
 		s.AuthorizationPolicies.Len() + s.PeerAuthentications.Len() +
-		s.APIKeySets.Len()
+		s.APIKeySets.Len() + s.LoginProviders.Len()
 }

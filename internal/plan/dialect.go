@@ -32,6 +32,20 @@ func (l *Listener) hostName(r *match.Request) string {
 	return name
 }
 
+// outside is the scheme and host that the client has connected to, as the listener
+// believes. The edge's own answer counts, not what it tells the hops behind it.
+func (l *Listener) outside(r *match.Request) (scheme, host string) {
+	if l.Dialect == NGINX {
+		scheme, _, host = l.edge().believed(r)
+	} else {
+		scheme, host = r.Scheme, r.Host
+	}
+	if scheme != "https" {
+		scheme = "http"
+	}
+	return scheme, host
+}
+
 // send edits a request on its way out to a backend.
 func (l *Listener) send(w *walk, f *Forward) {
 	switch l.Dialect {

@@ -86,6 +86,12 @@ type Outcome struct {
 	Unauthorized bool
 
 	cookie string // Set-Cookie for an answer of the upstream's; "" for none
+	// The scheme and host that the client's address bar shows: those of the first hop,
+	// which nothing behind it can know better.
+	scheme, host string
+	// The login that has taken its cookies out of the request, and those.
+	login        *LoginProvider
+	loginCookies header.Fields
 
 	hops [maxHops]Hop
 	n    int

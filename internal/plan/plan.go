@@ -16,6 +16,7 @@ package plan
 
 import (
 	"crypto/tls"
+	"slices"
 	"sort"
 	"strings"
 
@@ -40,6 +41,19 @@ func (p *Plan) Listeners() []*Listener { return p.listeners }
 
 // Backends returns every backend that some route can forward to, by key.
 func (p *Plan) Backends() []*Backend { return p.backends }
+
+// Logins returns the logins that some listener can ask, in the order of the listeners.
+func (p *Plan) Logins() []*LoginProvider {
+	var all []*LoginProvider
+	for _, l := range p.listeners {
+		for _, g := range l.Guards {
+			if g, ok := g.(*Login); ok && g.Broken == "" && !slices.Contains(all, g.Provider) {
+				all = append(all, g.Provider)
+			}
+		}
+	}
+	return all
+}
 
 // Edge is the key of the listener that stands for the Ingress controller.
 const Edge = "edge"

@@ -75,7 +75,13 @@ func (w *walk) through(l *Listener) *Listener {
 		w.reply(Reply{Status: 400, Reason: "the path cannot be normalised"})
 		return nil
 	}
-	if !l.enter(w) || w.guarded(l.Guards) {
+	if !l.enter(w) {
+		return nil
+	}
+	if w.out.n == 1 {
+		w.out.scheme, w.out.host = l.outside(w.req)
+	}
+	if w.guarded(l.Guards) {
 		return nil
 	}
 	if l.Dialect == Sidecar {

@@ -17,10 +17,11 @@ type World interface {
 	ID() [16]byte
 	Verifier
 	Authorizer
+	Loginer
 }
 
-// Closed is the Verifier and Authorizer of a world that has none: it accepts no
-// token and lets nobody in.
+// Closed is the Verifier, Authorizer and Loginer of a world that has none: it accepts
+// no token and lets nobody in.
 type Closed struct{}
 
 // Verify accepts no token.
@@ -31,4 +32,16 @@ func (Closed) Verify(*TokenRule, string, time.Time) (*match.Token, TokenFailure)
 // Ask has no verdict.
 func (Closed) Ask(*Provider, *Check) Verdict {
 	return Verdict{Err: errors.New("there is no external authorizer here")}
+}
+
+// Login knows nobody: it tells where people would be sent, and programs that they must
+// log in.
+func (Closed) Login(p *LoginProvider, v *Visit) Entry {
+	e := Entry{Reply: &Reply{Status: 401, Body: "login required"}, Why: "nobody is logged in"}
+	if v.Navigation {
+		e.Reply, e.Why = &Reply{Status: 302}, "sent to log in at "+p.Issuer
+		e.Reply.Header.Add("location", p.Issuer)
+	}
+	e.Reply.Reason = e.Why
+	return e
 }

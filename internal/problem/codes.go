@@ -106,6 +106,8 @@ const (
 	AllowAllInNamespace          = "allow-all-in-namespace"
 	AnonymousExposure            = "anonymous-exposure"
 	DryRunPolicy                 = "dry-run-policy"
+	LoginProviderInvalid         = "login-provider-invalid"
+	LoginProviderUnused          = "login-provider-unused"
 
 	// Sidecars and mTLS.
 	InjectionLabelConflict       = "injection-label-conflict"

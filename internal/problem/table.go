@@ -126,6 +126,8 @@ var table = [...]Code{
 	{AllowAllInNamespace, "", Info, "a policy that allows everything in its namespace"},
 	{AnonymousExposure, "", Info, "URLs that anyone can reach"},
 	{DryRunPolicy, "", Info, "a policy that is logged and not enforced"},
+	{LoginProviderInvalid, "", Error, "a LoginProvider that lets nobody in: a value that cannot be carried out"},
+	{LoginProviderUnused, "", Info, "a LoginProvider that no policy asks"},
 
 	// Sidecars and mTLS.
 	{InjectionLabelConflict, "IST0123", Warning, "two injection labels on one Namespace"},

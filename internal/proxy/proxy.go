@@ -30,7 +30,13 @@ type Options struct {
 	Verifier plan.Verifier // of tokens, in the live world; nil accepts none
 	// Authorizer asks external authorizers; nil: World does.
 	Authorizer Authorizer
+	Logins     Loginer    // answers visits of logins; nil: World does
 	World      plan.World // nil: the live one
+}
+
+// Loginer answers visits of logins until ctx ends. *login.Manager is one.
+type Loginer interface {
+	Login(ctx context.Context, p *plan.LoginProvider, v *plan.Visit) plan.Entry
 }
 
 // Authorizer asks external authorizers until ctx ends. *extauthz.Client is one.

@@ -13,12 +13,13 @@ import (
 type live struct {
 	plan.Verifier
 	plan.Authorizer
+	plan.Loginer
 }
 
 // newLive returns the live world with what Options bring; what they do not
 // bring is closed.
 func newLive(o *Options) live {
-	w := live{plan.Closed{}, plan.Closed{}}
+	w := live{plan.Closed{}, plan.Closed{}, plan.Closed{}}
 	if o.Verifier != nil {
 		w.Verifier = o.Verifier
 	}
@@ -60,4 +61,27 @@ func (w *world) Ask(p *plan.Provider, c *plan.Check) plan.Verdict {
 		x.gone.Store(true)
 	}
 	return v
+}
+
+// maxLogoutToken bounds the body of a back-channel logout in bytes.
+const maxLogoutToken = 32 << 10
+
+// Login answers a visit of a login, with the body where it is a logout by the provider.
+func (w *world) Login(p *plan.LoginProvider, v *plan.Visit) plan.Entry {
+	x := w.x
+	if x.p.o.Logins == nil {
+		return w.World.Login(p, v)
+	}
+	if v.Page == plan.LoginBackchannel {
+		if x.req.ContentLength > maxLogoutToken || x.up.read(maxLogoutToken, false, x.out.MaxBody) != nil {
+			return plan.Entry{Reply: &plan.Reply{Status: 413}, Why: "the logout token is too long"}
+		}
+		v.Body = x.up.kept
+	}
+	x.watch()
+	e := x.p.o.Logins.Login(x.ctx, p, v)
+	if x.ctx.Err() != nil {
+		x.gone.Store(true)
+	}
+	return e
 }

@@ -154,6 +154,19 @@ func (w World) Ask(p *plan.Provider, c *plan.Check) plan.Verdict {
 	return w.Authorizer.Ask(p, c)
 }
 
+// Login takes the value of a session's cookie for the ID token itself.
+func (w World) Login(p *plan.LoginProvider, v *plan.Visit) plan.Entry {
+	token := v.Cookies.Value(p.Cookie)
+	if token == "" || v.Page != plan.NoLoginPage {
+		return w.Closed.Login(p, v)
+	}
+	e := plan.Entry{Why: "logged in"}
+	if p.Authorization {
+		e.Set.Set("authorization", "Bearer "+token)
+	}
+	return e
+}
+
 // Verify asks Tokens.
 func (w World) Verify(r *plan.TokenRule, token string, now time.Time) (*match.Token, plan.TokenFailure) {
 	if w.Tokens == nil {

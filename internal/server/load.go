@@ -44,6 +44,9 @@ func (s *Server) Reload(ctx context.Context) error {
 	loaded.Problems.Sort()
 	s.upstreams.Sync(loaded.Plan)
 	s.tokens.Sync(loaded.Plan)
+	if s.o.World == nil { // a world of its own has logins of its own
+		s.logins.Sync(loaded.Plan.Logins())
+	}
 	s.plan.Store(loaded.Plan)
 	s.loads.good.Add(1)
 	st := &status{problems: loaded.Problems, size: sizeOf(loaded.Plan), since: time.Now()}

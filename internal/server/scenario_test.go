@@ -89,9 +89,10 @@ func (d *dice) world() scenario.World {
 func (d *dice) Verify(r *plan.TokenRule, token string, now time.Time) (*match.Token, plan.TokenFailure) {
 	return d.world().Verify(r, token, now)
 }
-func (d *dice) Now() time.Time  { return d.world().Now() }
-func (d *dice) Chance() float64 { return d.world().Chance() }
-func (d *dice) ID() [16]byte    { return d.world().ID() }
+func (d *dice) Login(p *plan.LoginProvider, v *plan.Visit) plan.Entry { return d.world().Login(p, v) }
+func (d *dice) Now() time.Time                                        { return d.world().Now() }
+func (d *dice) Chance() float64                                       { return d.world().Chance() }
+func (d *dice) ID() [16]byte                                          { return d.world().ID() }
 
 func newStage(t *testing.T, sc *scenario.Scenario, cert *tls.Certificate) *stage {
 	t.Helper()

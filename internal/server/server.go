@@ -27,6 +27,7 @@ import (
 	"github.com/doorward/doorward/internal/extauthz"
 	"github.com/doorward/doorward/internal/http1"
 	"github.com/doorward/doorward/internal/jwt"
+	"github.com/doorward/doorward/internal/login"
 	"github.com/doorward/doorward/internal/pki"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/proxy"
@@ -78,6 +79,7 @@ type Server struct {
 	metrics   *telemetry.Metrics
 	accessLog *telemetry.AccessLog
 	authz     *extauthz.Client
+	logins    *login.Manager
 	proxy     *proxy.Proxy
 	sockets   []*socket
 	admin     *http.Server
@@ -97,16 +99,28 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{o: o, log: o.Log, metrics: telemetry.NewMetrics(), failed: make(chan error, 1)}
+	var err error
+	if o.Compile.DefaultCertificate, err = defaultCertificate(o.State); err != nil {
+		return nil, err
+	}
+	logins, err := login.New(login.Options{State: o.State, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{o: o, log: o.Log, logins: logins, metrics: telemetry.NewMetrics(), failed: make(chan error, 1)}
 	s.status.Store(new(status))
 	s.upstreams = upstream.New(upstream.Options{Limits: o.Limits, Ejected: s.ejected})
 	s.tokens = jwt.New(jwt.Options{State: o.State, Log: o.Log, Offline: o.World != nil})
 	s.accessLog = telemetry.NewAccessLog(o.AccessLog, o.AccessLogTo)
 	s.authz = extauthz.New(s.upstreams)
-	s.proxy = proxy.New(proxy.Options{
+	po := proxy.Options{
 		Plan: s.plan.Load, Upstreams: s.upstreams, Metrics: s.metrics, AccessLog: s.accessLog, Log: o.Log,
 		Limits: o.Limits, Timeouts: o.Timeouts, Verifier: s.tokens, Authorizer: s.authz, World: o.World,
-	})
+	}
+	if o.World == nil {
+		po.Logins = s.logins
+	}
+	s.proxy = proxy.New(po)
 	if err := s.start(ctx); err != nil {
 		for _, socket := range s.sockets {
 			socket.Close()
@@ -127,10 +141,6 @@ func (s *Server) start(ctx context.Context) error {
 	s.serveAdmin()
 	if a, ok := s.Addr("https").(*net.TCPAddr); ok && s.o.Compile.HTTPSPort == 0 {
 		s.o.Compile.HTTPSPort = a.Port
-	}
-	var err error
-	if s.o.Compile.DefaultCertificate, err = defaultCertificate(s.o.State); err != nil {
-		return err
 	}
 	// What changes from here on is seen by the watcher, so that nothing falls
 	// between it and the load.
@@ -201,7 +211,7 @@ func (s *Server) end() error {
 	}
 	s.tokens.Close()
 	_ = s.upstreams.Close(ctx) // a tunnel's end was told above
-	err := s.accessLog.Close()
+	err := errors.Join(s.logins.Close(), s.accessLog.Close())
 	if s.admin != nil {
 		s.admin.Close()
 	}

@@ -62,6 +62,7 @@ func kinds() []kind {
 		{istioSecurity, "AuthorizationPolicy", security, false, func() any { return new(securityv1.AuthorizationPolicy) }},
 		{istioSecurity, "PeerAuthentication", security, false, func() any { return new(securityv1.PeerAuthentication) }},
 		{doorward, "APIKeySet", []string{"v1alpha1"}, false, func() any { return new(doorwardv1alpha1.APIKeySet) }},
+		{doorward, "LoginProvider", []string{"v1alpha1"}, false, func() any { return new(doorwardv1alpha1.LoginProvider) }},
 	}
 }
 
