@@ -61,7 +61,7 @@ func (c *compiler) lintLoginProviders() {
 			continue
 		}
 		c.problem(problem.LoginProviderUnused, item.Ref, item.Origin, "metadata.name",
-			"no CUSTOM AuthorizationPolicy that is in force asks the provider "+strconv.Quote(item.Ref.Name)+", so nobody is sent to this login",
+			"no CUSTOM AuthorizationPolicy asks the provider "+strconv.Quote(item.Ref.Name)+", so nobody is sent to this login",
 			"write action: CUSTOM and provider.name: "+item.Ref.Name+" into an AuthorizationPolicy of namespace "+item.Ref.Namespace+" (or, with the LoginProvider in "+c.mesh.rootNamespace+", of any)")
 	}
 }
