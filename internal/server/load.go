@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -70,7 +71,7 @@ func (s *Server) tell(l problem.List) {
 func (s *Server) watch(ctx context.Context, w *source.Watcher) {
 	err := w.Run(ctx, func() {
 		_ = s.Reload(ctx) // it tells of its failures
-		settle()
+		debug.FreeOSMemory()
 	})
 	if err != nil {
 		s.log.Error("files are no longer watched; SIGHUP reloads them", "error", err)

@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -85,6 +86,7 @@ type Server struct {
 	proxy     *proxy.Proxy
 	sockets   []*socket
 	admin     *http.Server
+	ballast   ballast
 
 	loading sync.Mutex // one load at a time
 	loads   struct{ good, bad atomic.Uint64 }
@@ -109,7 +111,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, log: o.Log, logins: logins, metrics: telemetry.NewMetrics(), failed: make(chan error, 1)}
+	s := &Server{o: o, log: o.Log, logins: logins, metrics: telemetry.NewMetrics(), failed: make(chan error, 1), ballast: newBallast()}
 	s.status.Store(new(status))
 	s.upstreams = upstream.New(upstream.Options{Limits: o.Limits, Ejected: s.ejected})
 	s.tokens = jwt.New(jwt.Options{State: o.State, Log: o.Log, Offline: o.World != nil})
@@ -163,7 +165,7 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	s.ready.Store(true)
 	s.serve()
-	s.work.Go(settle)
+	s.work.Go(debug.FreeOSMemory) // the manifests are not needed any more
 	return nil
 }
 
