@@ -38,8 +38,9 @@ lint: ## gofmt, go vet, staticcheck, go mod tidy, bash -n: no finding may be lef
 fuzz: ## Run every fuzz target for FUZZTIME (10s)
 	FUZZTIME=$(FUZZTIME) hack/fuzz.sh
 
-bench: ## Run all benchmarks, allocations included
+bench: build ## Run all benchmarks, then Doorward beside nginx (docs/benchmarks.md)
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) run ./hack/bench -bin $(OUT)
 
 e2e: ## Run the end-to-end tests: the binary, real clients and servers, a real Kubernetes API server, Keycloak
 	hack/e2e.sh

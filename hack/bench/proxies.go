@@ -26,14 +26,13 @@ type proxy struct {
 	addr  string
 	admin string // of Doorward
 	cmd   *exec.Cmd
+	done  chan struct{} // closed when it has ended
 }
 
 func (p *proxy) stop() {
 	p.cmd.Process.Signal(os.Interrupt)
-	done := make(chan struct{})
-	go func() { p.cmd.Wait(); close(done) }()
 	select {
-	case <-done:
+	case <-p.done:
 	case <-time.After(3 * time.Second):
 		p.cmd.Process.Kill()
 	}
@@ -78,10 +77,18 @@ func start(name, addr string, core string, env []string, args ...string) (*proxy
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
+	done := make(chan struct{})
+	go func() { cmd.Wait(); close(done) }()
 	for range 2500 {
+		select {
+		case <-done:
+			text, _ := os.ReadFile(log.Name())
+			return nil, fmt.Errorf("%s ends: %s", name, text)
+		default:
+		}
 		if c, err := net.Dial("tcp", addr); err == nil {
 			c.Close()
-			return &proxy{name: name, addr: addr, cmd: cmd}, nil
+			return &proxy{name: name, addr: addr, cmd: cmd, done: done}, nil
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
@@ -144,7 +151,18 @@ proxy_set_header X-Real-IP $remote_addr; proxy_set_header X-Forwarded-For $remot
 // ready is what Doorward's admin address says once the first plan serves.
 const ready = "/readyz"
 
-func startDoorward(bin, dir string, s setting) (*proxy, error) {
+// startDoorward starts a binary. An address that was free may be taken when it
+// gets there; then it tries others.
+func startDoorward(bin, dir string, s setting) (p *proxy, err error) {
+	for range 5 {
+		if p, err = tryDoorward(bin, dir, s); err == nil {
+			return p, nil
+		}
+	}
+	return nil, err
+}
+
+func tryDoorward(bin, dir string, s setting) (*proxy, error) {
 	addr, err := freeAddrs(3)
 	if err != nil {
 		return nil, err
