@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/doorward/doorward/internal/devidp"
 	"github.com/doorward/doorward/internal/http1"
 	"github.com/doorward/doorward/internal/server"
 	"github.com/doorward/doorward/internal/telemetry"
@@ -20,6 +21,7 @@ import (
 // serving are the flags of serve.
 type serving struct {
 	manifests
+	login                 devLogin
 	http, https, admin    string
 	listen                []string
 	state, accessLog      string
@@ -39,17 +41,24 @@ func newServe() *cobra.Command {
 		Example: "  doorward serve -k paas/platform/overlays/production -k paas/myapp/overlays/production --endpoint myapp/myapp-service:80=127.0.0.1:8000\n" +
 			"  doorward serve -f ./manifests --http :80 --https :443 --state /var/lib/doorward --access-log json\n" +
 			"  doorward serve -f ./manifests --listen istio-system/istio-ingressgateway:80=127.0.0.1:9080\n" +
+			"  doorward serve -f ./manifests --http 127.0.0.1:8080 --https 127.0.0.1:8443 --dev-login users.yaml\n" +
 			"  doorward serve -f ./manifests --once",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return v.run(cmd) },
 	}
+	bindServe(cmd, &v)
+	return cmd
+}
+
+func bindServe(cmd *cobra.Command, v *serving) {
 	v.bind(cmd)
+	v.login.bind(cmd)
 	f := cmd.Flags()
 	f.StringVar(&v.http, "http", ":8080", "address of the edge in plain text, or off")
 	f.StringVar(&v.https, "https", ":8443", "address of the edge over TLS, or off")
 	f.StringVar(&v.admin, "admin", "127.0.0.1:9901", "address of /healthz, /readyz, /metrics, /problems and /plan, or off")
 	f.StringArrayVar(&v.listen, "listen", nil, "listen on a gateway's Service port as a caller in the cluster reaches it: NAMESPACE/SERVICE:PORT=ADDRESS; may be repeated")
-	f.StringVar(&v.state, "state", "", "directory of what is kept over restarts (the default certificate)")
+	f.StringVar(&v.state, "state", "", "directory of what is kept over restarts (the default certificate, keys)")
 	f.StringVar(&v.accessLog, "access-log", "off", "a line for each request on standard output: off, json or text")
 	f.BoolVar(&v.reasons, "reason-header", false, "say in x-doorward-reason why Doorward itself answered; it names policies and rules")
 	f.DurationVar(&v.drain, "drain", 30*time.Second, "time for requests that are under way at the end")
@@ -62,7 +71,6 @@ func newServe() *cobra.Command {
 	_ = cmd.RegisterFlagCompletionFunc("listen", completeListeners(&v.manifests, "="))
 	_ = cmd.RegisterFlagCompletionFunc("access-log", cobra.FixedCompletions([]string{"off", "json", "text"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.MarkFlagDirname("state")
-	return cmd
 }
 
 func (v *serving) run(cmd *cobra.Command) error {
@@ -73,8 +81,19 @@ func (v *serving) run(cmd *cobra.Command) error {
 	if v.once {
 		return report(cmd, o.Manifests, "text")
 	}
+	var users *devidp.Config
+	if v.login.file != "" {
+		if users, err = v.login.check(o); err != nil {
+			return err
+		}
+	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if users != nil {
+		if err := v.login.start(ctx, users, o.State, o.Log); err != nil {
+			return err
+		}
+	}
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, syscall.SIGHUP)
 	defer signal.Stop(again)
