@@ -113,6 +113,12 @@ func TestBrokenPoliciesAreClosed(t *testing.T) {
 			mustTell(t, c.spec, problems, problem.Schema, c.field)
 		}
 	}
+	// One that is not YAML, or has no spec at all.
+	for _, text := range []string{strings.Replace(policyYAML("p", "{action: DENY, rules: [{}]"), "{name: p, namespace: istio-system}", "\n  name: p\n  namespace: istio-system", 1), policyYAML("p", "[]"), strings.Replace(policyYAML("p", "{action: DENY, rules: [{}]}"), "spec:", "spce:", 1)} {
+		if out, _ := judge(t, "/any", text); out.Kind != plan.ToRespond || out.Reply.Status != 403 || out.By.Ref.Name != "p" {
+			t.Errorf("%s: got %v %d: %s", text, out.Kind, out.Reply.Status, out.Reason)
+		}
+	}
 	// An annotation that cannot be read does not make a policy one that is not enforced.
 	out, _ := judge(t, "/any", strings.Replace(policyYAML("p", "{action: DENY, rules: [{}]}"), "name: p,", `name: p, annotations: {istio.io/dry-run: "yes"},`, 1))
 	if out.Kind != plan.ToRespond {

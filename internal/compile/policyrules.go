@@ -24,7 +24,7 @@ func (c *compiler) readPolicyRules(p *authorizationPolicy) {
 		whole = "the scope of the policy cannot be read"
 	}
 	if whole != "" {
-		action := slices.ContainsFunc(p.item.Unread, func(f string) bool { return f == "spec.action" })
+		action := slices.ContainsFunc(p.item.Unread, func(f string) bool { return f == "spec.action" || f == "spec" })
 		if action { // it might be any: the strictest
 			p.action = securityv1beta1.AuthorizationPolicy_DENY
 		}

@@ -12,6 +12,7 @@ import (
 type hostIndex struct {
 	exact    map[string]*Host
 	wildcard map[string]*Host // by ".suffix"
+	longest  int              // of these suffixes: a Host of dots alone must cost little
 	any      *Host
 	// oneLabel says that a wildcard covers exactly one label (the edge),
 	// otherwise any number of them (Envoy).
@@ -30,6 +31,7 @@ func (x *hostIndex) build(hosts []*Host, d Dialect) {
 			}
 		case strings.HasPrefix(h.Name, "*."):
 			keepFirst(x.wildcard, h.Name[1:], h)
+			x.longest = max(x.longest, len(h.Name)-1)
 		default:
 			keepFirst(x.exact, h.Name, h)
 		}
@@ -51,7 +53,11 @@ func (x *hostIndex) find(name string) *Host {
 		return h
 	}
 	if len(x.wildcard) > 0 {
-		for i := 1; i < len(name); i++ {
+		from := 1
+		if !x.oneLabel {
+			from = max(1, len(name)-x.longest)
+		}
+		for i := from; i < len(name); i++ {
 			if name[i] != '.' {
 				continue
 			}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	securityv1 "istio.io/client-go/pkg/apis/security/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -101,6 +102,15 @@ func (r *reader) invalid(file string, doc document, h header, err error) {
 		p.Remedy = "this looks like a template; render it first (helm template) and give the result"
 	}
 	r.report(p)
+	if h.plain && h.kind == "AuthorizationPolicy" && h.name != "" {
+		// What it closes stays closed.
+		policy := &securityv1.AuthorizationPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: h.name}}
+		at := object.Origin{File: file, Line: firstLine(doc)}
+		if ref, ok := r.builder.Add(policy, at); ok {
+			r.added[ref] = added{at, policy}
+			r.builder.Unread(ref, []string{"spec"})
+		}
+	}
 }
 
 // nameOf names an object by what its header says, or else by its place.
