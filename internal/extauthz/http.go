@@ -83,7 +83,8 @@ func readAll(r io.Reader) ([]byte, error) {
 
 // overHTTP2 asks over HTTP/2.
 func overHTTP2(ctx context.Context, e *upstream.Endpoint, q *plan.Check) (reply, error) {
-	resp, err := e.RoundTrip(request2(ctx, q.Method, q.Host, q.Target, q.Header, q.Body))
+	// A body may still be read when RoundTrip has returned, and q's is its owner's.
+	resp, err := e.RoundTrip(request2(ctx, q.Method, q.Host, q.Target, q.Header, bytes.Clone(q.Body)))
 	if err != nil {
 		return reply{}, err
 	}

@@ -50,10 +50,12 @@ func TestBodyOfACheck(t *testing.T) {
 							w.WriteHeader(503)
 						}
 					})
-					var asked *plan.Check
+					asked := make(chan *plan.Check, 1)
 					r := newRig(t, "gw", func(o *Options) {
 						o.Authorizer = askers(func(_ context.Context, _ *plan.Provider, c *plan.Check) plan.Verdict {
-							asked = c
+							kept := *c // it is the exchange's, and used anew
+							kept.Header, kept.Body = c.Header.Clone(), bytes.Clone(c.Body)
+							asked <- &kept
 							return plan.Verdict{Allowed: true}
 						})
 					}, guarded(&plan.Provider{Body: 1000, PartialBody: true}, &plan.Backend{Key: "app", Protocol: up, Endpoints: []plan.Endpoint{{Address: app}}}))
@@ -69,9 +71,10 @@ func TestBodyOfACheck(t *testing.T) {
 					if resp.StatusCode != 200 {
 						t.Errorf("got %d", resp.StatusCode)
 					}
-					partial, told := asked.Header.Get("x-envoy-auth-partial-body")
-					if !bytes.Equal(asked.Body, sent[:min(size, 1000)]) || told != (size > 0) || told && size > 1000 != (partial == "true") && size != 1000 {
-						t.Errorf("the check has %d bytes, partial: %q", len(asked.Body), partial)
+					check := <-asked
+					partial, told := check.Header.Get("x-envoy-auth-partial-body")
+					if !bytes.Equal(check.Body, sent[:min(size, 1000)]) || told != (size > 0) || told && size > 1000 != (partial == "true") && size != 1000 {
+						t.Errorf("the check has %d bytes, partial: %q", len(check.Body), partial)
 					}
 				})
 			}
