@@ -16,6 +16,7 @@
 //	ingresses        classes, TLS, rules, annotations → the edge listener
 //	guards           which security object is for which workload
 //	requestauthentications → the tokens that a workload takes
+//	apikeysets → the API keys that a workload takes
 package compile
 
 import (
@@ -67,6 +68,7 @@ func Compile(set *object.Set, opts Options) (*plan.Plan, problem.List) {
 	c.readServiceEntries()
 	c.readDestinationRules()
 	c.readAuthentications()
+	c.readAPIKeySets()
 	c.readPeerAuthentications()
 	c.readGateways()
 	c.readVirtualServices()
@@ -76,6 +78,7 @@ func Compile(set *object.Set, opts Options) (*plan.Plan, problem.List) {
 	c.findKeyHosts()
 	c.findLoginHosts()
 	c.lintDestinationRules()
+	c.lintAPIKeySets()
 	c.lintInjection()
 	c.lintPeerAuthentications()
 	c.lintLoginProviders()
@@ -112,7 +115,8 @@ type compiler struct {
 
 	authentications []*authentication // those of the root namespace first, then the oldest
 
-	logins map[name]*login
+	logins     map[name]*login
+	apiKeySets apiKeySets
 
 	looked int // names that messages have looked through
 

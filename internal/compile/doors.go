@@ -107,6 +107,9 @@ func (c *compiler) selectingLabels() map[string]bool {
 	for _, item := range c.set.RequestAuthentications.All() {
 		add(item.Object.Spec.GetSelector().GetMatchLabels())
 	}
+	for _, item := range c.set.APIKeySets.All() {
+		add(item.Object.Spec.Selector.GetMatchLabels())
+	}
 	for _, item := range c.set.PeerAuthentications.All() {
 		add(item.Object.Spec.GetSelector().GetMatchLabels())
 	}

@@ -23,9 +23,10 @@ type secured struct {
 
 // guards are what judges the requests to a workload before they are routed, in
 // the order of Istio's proxy: CUSTOM policies, tokens, then AUDIT, DENY and
-// ALLOW policies (listener_builder.go).
+// ALLOW policies (listener_builder.go). API keys come before tokens.
 func (c *compiler) guards(w *secured) []plan.Guard {
-	return slices.Concat(c.externals(w), c.tokens(w), c.policies(w))
+	tokens := c.tokens(w)
+	return slices.Concat(c.externals(w), c.apiKeys(w, tokens), tokens, c.policies(w))
 }
 
 // identity is who the workload is to others (SPIFFE, without the scheme).

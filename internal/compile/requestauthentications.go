@@ -58,13 +58,7 @@ func (c *compiler) readAuthentications() {
 		c.authentications = append(c.authentications, a)
 	}
 	slices.SortStableFunc(c.authentications, func(a, b *authentication) int {
-		root := func(x *authentication) int {
-			if x.item.Ref.Namespace == c.mesh.rootNamespace {
-				return 0
-			}
-			return 1
-		}
-		return cmp.Or(cmp.Compare(root(a), root(b)), older(a.item.Object, b.item.Object))
+		return cmp.Or(c.rootFirst(a.item.Ref, b.item.Ref), older(a.item.Object, b.item.Object))
 	})
 }
 
@@ -124,20 +118,25 @@ func (c *compiler) tokenRule(a *authentication, r *securityv1beta1.JWTRule, fiel
 	return t
 }
 
-// outputHeader tells whether a rule may fill a header. What frames a message is
-// nobody's to fill.
+// outputHeader tells whether a rule may fill a header.
 func (c *compiler) outputHeader(a *authentication, field, name string) bool {
-	valid := name != "" && strings.IndexFunc(name, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_')
-	}) < 0
-	switch strings.ToLower(name) {
-	case "connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade":
-		valid = false
-	}
+	valid := fillable(name)
 	if !valid {
 		c.onAuthentication(problem.Schema, a, field, strconv.Quote(name)+" is no header that a token can fill; nothing is written to it", "name a header of letters, digits and hyphens, as in x-user")
 	}
 	return valid
+}
+
+// fillable tells whether a header is one that guards may read and fill. What frames
+// a message is nobody's to fill.
+func fillable(name string) bool {
+	switch strings.ToLower(name) {
+	case "", "connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade":
+		return false
+	}
+	return strings.IndexFunc(name, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_')
+	}) < 0
 }
 
 // keySource is where the keys of a rule come from.

@@ -29,6 +29,10 @@ func (r *TokenRule) fillClaims(q *match.Request, t *match.Token) {
 	}
 }
 
+// Text is what the header gets of claims that are known beforehand: lists are joined
+// by commas.
+func (c *ClaimHeader) Text(claims map[string]any) string { return claimText(c.of(claims), true) }
+
 // of finds the claim; nil if there is none.
 func (c *ClaimHeader) of(claims map[string]any) any {
 	for i, name := range c.Claim {

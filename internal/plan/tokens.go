@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doorward/doorward/internal/apikey"
 	"github.com/doorward/doorward/internal/match"
 )
 
@@ -89,8 +90,10 @@ type Verifier interface {
 // rule fills are removed from every request first, also from those that need no
 // token, so that their values are never a client's.
 type Tokens struct {
-	Rules   []*TokenRule // in Istio's order; any that is satisfied is enough
-	outputs []string     // every header that a rule fills
+	Rules []*TokenRule // in Istio's order; any that is satisfied is enough
+	// BesideKeys says that the guard APIKeys comes before: no token may pass for a key.
+	BesideKeys bool
+	outputs    []string // every header that a rule fills
 }
 
 // NewTokens makes the guard. The rules must not change afterwards.
@@ -112,7 +115,10 @@ func NewTokens(rules []*TokenRule) *Tokens {
 // the first satisfied rule accepts; otherwise the first failure is told, unless
 // it says no more than that the token is of another issuer, and a later one does.
 func (g *Tokens) check(w *walk) bool {
-	g.sanitise(w)
+	if w.req.Token != nil {
+		return g.besideKey(w)
+	}
+	sanitise(w, g.outputs)
 	if preflight(w.req) {
 		return false // it cannot carry a token (Envoy, isCorsPreflightRequest)
 	}
@@ -124,6 +130,9 @@ func (g *Tokens) check(w *walk) bool {
 			continue
 		}
 		token, failure := w.verify(r, found)
+		if token != nil && g.BesideKeys && token.Issuer == KeyIssuer {
+			token, failure = nil, TokenFailure{Text: UnknownIssuer, Status: 401, Reason: "it has the issuer that stands for API keys"}
+		}
 		if token != nil {
 			r.accept(w, token, found)
 			return false
@@ -145,6 +154,23 @@ func (g *Tokens) check(w *walk) bool {
 	return true
 }
 
+// besideKey refuses a token in a request that has a good API key: nobody is two, and
+// which of them policies should judge is not ours to guess. What every client's
+// request loses, the guard before has removed.
+func (g *Tokens) besideKey(w *walk) bool {
+	for _, r := range g.Rules {
+		var room [4]foundToken
+		for _, f := range r.find(w.req, room[:0]) {
+			if apikey.IsKey(f.token) {
+				continue // the key itself, which the application is to get
+			}
+			w.refuseToken(tokenRefusal{r, TokenFailure{Text: "Jwt is not accepted beside an API key", Status: 401}})
+			return true
+		}
+	}
+	return false
+}
+
 // tokenRefusal is a failure and the rule that has it.
 type tokenRefusal struct {
 	by *TokenRule
@@ -162,13 +188,13 @@ func (g *Tokens) String() string {
 // sanitise removes the headers that some rule fills. Applications that read
 // their headers from the environment (WSGI, CGI) cannot tell "_" from "-", so
 // both are removed.
-func (g *Tokens) sanitise(w *walk) {
+func sanitise(w *walk, outputs []string) {
 	f := w.req.Header
 	kept := 0
 	for i := range f {
-		if g.fills(f[i].Name) {
+		if isOutput(outputs, f[i].Name) {
 			if w.tr != nil {
-				w.note("token", "header "+f[i].Name+" of the client is removed: only a token may fill it", true, "")
+				w.note("token", "header "+f[i].Name+" of the client is removed: only who is verified may fill it", true, "")
 			}
 			continue
 		}
@@ -179,8 +205,8 @@ func (g *Tokens) sanitise(w *walk) {
 	w.req.Header = f[:kept]
 }
 
-func (g *Tokens) fills(name string) bool {
-	for _, o := range g.outputs {
+func isOutput(outputs []string, name string) bool {
+	for _, o := range outputs {
 		if len(o) == len(name) && sameHeader(o, name) {
 			return true
 		}
@@ -236,14 +262,19 @@ func (r *TokenRule) accept(w *walk, t *match.Token, found []foundToken) {
 // refuseToken answers as Envoy does: the reason as text, and a challenge that
 // names the URL asked for.
 func (w *walk) refuseToken(f tokenRefusal) {
+	p := Reply{Status: f.Status, Body: f.Text, Reason: f.String()}
+	p.Header.Add("www-authenticate", w.challenge("invalid_token"))
+	w.out.By = f.by.Origin
+	w.reply(p)
+}
+
+// challenge is the value of WWW-Authenticate with an error code of RFC 6750.
+func (w *walk) challenge(code string) string {
 	const longest = 256 // of the URL's path (Envoy, MaximumUriLength)
 	path := w.req.Path
 	if w.req.HasQuery {
 		path += "?" + w.req.Query
 	}
 	realm := w.req.Header.Value("x-forwarded-proto") + "://" + w.req.Host + path[:min(len(path), longest)]
-	p := Reply{Status: f.Status, Body: f.Text, Reason: f.String()}
-	p.Header.Add("www-authenticate", `Bearer realm="`+realm+`", error="invalid_token"`)
-	w.out.By = f.by.Origin
-	w.reply(p)
+	return `Bearer realm="` + realm + `", error="` + code + `"`
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/doorward/doorward/internal/match"
@@ -18,10 +19,11 @@ type World interface {
 	Verifier
 	Authorizer
 	Loginer
+	Throttle
 }
 
-// Closed is the Verifier, Authorizer and Loginer of a world that has none: it accepts
-// no token and lets nobody in.
+// Closed is what a world has that lacks the rest: it accepts no token, lets nobody in and
+// counts nothing.
 type Closed struct{}
 
 // Verify accepts no token.
@@ -45,3 +47,6 @@ func (Closed) Login(p *LoginProvider, v *Visit) Entry {
 	e.Reply.Reason = e.Why
 	return e
 }
+
+// WrongKey counts nothing.
+func (Closed) WrongKey(netip.Addr, time.Time) time.Duration { return 0 }

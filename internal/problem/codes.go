@@ -105,6 +105,8 @@ const (
 	IdentityHeaderForgeable      = "identity-header-forgeable"
 	AllowAllInNamespace          = "allow-all-in-namespace"
 	AnonymousExposure            = "anonymous-exposure"
+	APIKeySecretNotFound         = "apikey-secret-not-found"
+	APIKeyUnusable               = "apikey-unusable"
 	DryRunPolicy                 = "dry-run-policy"
 	LoginProviderInvalid         = "login-provider-invalid"
 	LoginProviderUnused          = "login-provider-unused"

@@ -14,14 +14,18 @@ type live struct {
 	plan.Verifier
 	plan.Authorizer
 	plan.Loginer
+	plan.Throttle
 }
 
 // newLive returns the live world with what Options bring; what they do not
 // bring is closed.
 func newLive(o *Options) live {
-	w := live{plan.Closed{}, plan.Closed{}, plan.Closed{}}
+	w := live{plan.Closed{}, plan.Closed{}, plan.Closed{}, plan.Closed{}}
 	if o.Verifier != nil {
 		w.Verifier = o.Verifier
+	}
+	if o.Throttle != nil {
+		w.Throttle = o.Throttle
 	}
 	return w
 }
