@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the end-to-end tests: those behind the build tag e2e, whose names begin with TestE2E.
-# Those that need a Kubernetes API server or Keycloak use the one that hack/kube-apiserver.sh or
-# hack/keycloak.sh has built; without it they are skipped, or fail when DOORWARD_REQUIRE_TOOLS is set.
+# Those that need a Kubernetes API server, Keycloak or oauth2-proxy use the one that hack/kube-apiserver.sh,
+# hack/keycloak.sh or hack/oauth2-proxy.sh has built; without it they are skipped, or fail when
+# DOORWARD_REQUIRE_TOOLS is set.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +14,11 @@ fi
 keycloak=$(hack/keycloak.sh --path)
 if [ -e "$keycloak/complete" ]; then
   PATH=$keycloak/bin:$PATH
+fi
+
+oauth2_proxy=$(hack/oauth2-proxy.sh --path)
+if [ -e "$oauth2_proxy/complete" ]; then
+  PATH=$oauth2_proxy:$PATH
 fi
 
 packages=$(grep -rlE --include='*_test.go' '^//go:build e2e' . | xargs -n1 dirname | sort -u)

@@ -3,6 +3,8 @@ package server
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,13 +62,19 @@ func exists(path string) bool {
 	return err == nil
 }
 
-const issuer = "http://dex.auth.svc.cluster.local:5556/dex"
+const (
+	issuer = "http://dex.auth.svc.cluster.local:5556/dex"
+	client = "kubeflow-oidc-authservice"
+)
 
 // identity is dex and oauth2-proxy, at one address each.
 type identity struct {
 	t      *testing.T
 	signer jose.Signer
 	keys   jose.JSONWebKeySet
+
+	mu   sync.Mutex
+	asks url.Values // of the login under way
 }
 
 func newIdentity(t *testing.T) *identity {
@@ -79,16 +88,20 @@ func newIdentity(t *testing.T) *identity {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &identity{t, signer, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{jwk.Public()}}}
+	return &identity{t: t, signer: signer, keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{jwk.Public()}}}
 }
 
-// token is alice's.
-func (d *identity) token() string {
+// token is alice's, with a nonce where one was sent.
+func (d *identity) token(nonce string) string {
 	now := time.Now()
-	token, err := jwt.Signed(d.signer).Claims(map[string]any{
-		"iss": issuer, "sub": "u1", "aud": "kubeflow-oidc-authservice", "email": "alice@example.com", "groups": []string{"team"},
+	claims := map[string]any{
+		"iss": issuer, "sub": "u1", "aud": client, "email": "alice@example.com", "email_verified": true, "groups": []string{"team"},
 		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
-	}).Serialize()
+	}
+	if nonce != "" {
+		claims["nonce"] = nonce
+	}
+	token, err := jwt.Signed(d.signer).Claims(claims).Serialize()
 	if err != nil {
 		d.t.Error(err)
 	}
@@ -104,7 +117,21 @@ func (d *identity) dex(w http.ResponseWriter, r *http.Request) {
 		json.NewEncoder(w).Encode(d.keys)
 	case "/dex/auth": // as if alice had typed her password
 		q := r.URL.Query()
+		d.mu.Lock()
+		d.asks = q
+		d.mu.Unlock()
 		http.Redirect(w, r, q.Get("redirect_uri")+"?"+url.Values{"code": {"alice"}, "state": {q.Get("state")}}.Encode(), http.StatusSeeOther)
+	case "/dex/token":
+		d.mu.Lock()
+		asked := d.asks
+		d.mu.Unlock()
+		verifier := sha256.Sum256([]byte(r.FormValue("code_verifier")))
+		if r.FormValue("code") != "alice" || base64.RawURLEncoding.EncodeToString(verifier[:]) != asked.Get("code_challenge") {
+			http.Error(w, `{"error": "invalid_grant"}`, http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(map[string]any{"access_token": "a", "token_type": "bearer", "expires_in": 3600, "id_token": d.token(asked.Get("nonce"))})
 	default:
 		http.NotFound(w, r)
 	}
@@ -132,7 +159,7 @@ func (d *identity) oauth2Proxy(w http.ResponseWriter, r *http.Request) {
 	session, err := r.Cookie("oauth2_proxy_kubeflow")
 	switch {
 	case err == nil && session.Value == "alice":
-		w.Header().Set("Authorization", "Bearer "+d.token())
+		w.Header().Set("Authorization", "Bearer "+d.token(""))
 		w.Header().Set("X-Auth-Request-Email", "alice@example.com")
 		w.Header().Set("Gap-Auth", "alice@example.com")
 		io.WriteString(w, "Authenticated")
@@ -193,17 +220,17 @@ func (v *visitor) want(path string, status int, page string, headers ...string) 
 	}
 }
 
-// serve serves a platform with dex, oauth2-proxy and the dashboard, and more endpoints.
-func servePlatform(t *testing.T, texts []string, more ...compile.Attached) *visitor {
+// servePlatform serves a platform with the dashboard, dex and oauth2-proxy, at these
+// addresses, and more endpoints.
+func servePlatform(t *testing.T, texts []string, dex, oauth2Proxy string, more ...compile.Attached) *visitor {
 	t.Helper()
-	d := newIdentity(t)
 	o := Options{Drain: time.Minute, Direct: []Direct{{Key: "istio-system/istio-ingressgateway:80", Address: "127.0.0.1:0"}}}
 	for _, text := range texts {
 		o.Source.Texts = append(o.Source.Texts, source.Text{Name: "platform", Data: []byte(text)})
 	}
 	o.Compile.Endpoints = append(more,
-		compile.Attached{Namespace: "auth", Service: "dex", Port: "5556", Address: page(t, d.dex)},
-		compile.Attached{Namespace: "oauth2-proxy", Service: "oauth2-proxy", Port: "80", Address: page(t, d.oauth2Proxy)},
+		compile.Attached{Namespace: "auth", Service: "dex", Port: "5556", Address: dex},
+		compile.Attached{Namespace: "oauth2-proxy", Service: "oauth2-proxy", Port: "80", Address: oauth2Proxy},
 		compile.Attached{Namespace: "kubeflow", Service: "centraldashboard", Port: "80", Address: page(t, application)})
 	s, err := Start(t.Context(), o)
 	if err != nil {
@@ -224,7 +251,8 @@ func servePlatform(t *testing.T, texts []string, more ...compile.Attached) *visi
 }
 
 func testLogin(t *testing.T, texts []string) {
-	v := servePlatform(t, texts)
+	d := newIdentity(t)
+	v := servePlatform(t, texts, page(t, d.dex), page(t, d.oauth2Proxy))
 	status, kind, body := v.get("/pipeline/?ns=a")
 	if status != 403 || kind != "text/html; charset=utf-8" || !strings.Contains(body, `/oauth2/start?rd=%2Fpipeline%2F%3Fns%3Da`) {
 		t.Errorf("without a session: got %d %s %s, want the page to sign in at", status, kind, body)
@@ -284,7 +312,8 @@ func testExempt(t *testing.T, texts []string) {
 				}
 				exempted = append(exempted, text)
 			}
-			v := servePlatform(t, exempted, compile.Attached{Namespace: "myapp", Service: "myapp", Port: "80", Address: page(t, application)})
+			d := newIdentity(t)
+			v := servePlatform(t, exempted, page(t, d.dex), page(t, d.oauth2Proxy), compile.Attached{Namespace: "myapp", Service: "myapp", Port: "80", Address: page(t, application)})
 			v.want("/myapp/x", c.status, c.page, "kubeflow-userid: root@example.com")
 		})
 	}
