@@ -16,10 +16,10 @@ import (
 
 func TestCheckOverHTTP(t *testing.T) {
 	for _, protocol := range []plan.Protocol{plan.HTTP1, plan.HTTP2} {
-		var got string
+		asked := make(chan string, 1)
 		address := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
-			got = fmt.Sprintf("%d %s %s %s cookie=%s length=%d body=%s", r.ProtoMajor, r.Method, r.Host, r.RequestURI, r.Header.Get("Cookie"), r.ContentLength, body)
+			asked <- fmt.Sprintf("%d %s %s %s cookie=%s length=%d body=%s", r.ProtoMajor, r.Method, r.Host, r.RequestURI, r.Header.Get("Cookie"), r.ContentLength, body)
 			w.Header().Add("X-User", "alice")
 			w.Header().Add("Connection", "X-Hop")
 			w.Header().Add("X-Hop", "h")
@@ -35,7 +35,7 @@ func TestCheckOverHTTP(t *testing.T) {
 				t.Errorf("%v: got %+v", protocol, v)
 			}
 			want := fmt.Sprintf("%d POST app.example.com /a//b%%2F?q=%%20 cookie=a=1 length=%d body=%s", map[plan.Protocol]int{plan.HTTP1: 1, plan.HTTP2: 2}[protocol], len(body), body)
-			if got != want {
+			if got := <-asked; got != want {
 				t.Errorf("%v: got %s, want %s", protocol, got, want)
 			}
 		}

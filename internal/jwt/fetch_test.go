@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -30,7 +31,14 @@ type authority struct {
 	set     atomic.Pointer[string]
 	fetches atomic.Int64
 	dialled atomic.Pointer[string]
+	mu      sync.Mutex       // guards:
 	handler http.HandlerFunc // nil: gives the set
+}
+
+func (a *authority) use(h http.HandlerFunc) {
+	a.mu.Lock()
+	a.handler = h
+	a.mu.Unlock()
 }
 
 func newAuthority(t *testing.T) *authority {
@@ -44,8 +52,11 @@ func newAuthority(t *testing.T) *authority {
 func (a *authority) publish(set string) { a.set.Store(&set) }
 
 func (a *authority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if a.handler != nil {
-		a.handler(w, r)
+	a.mu.Lock()
+	h := a.handler
+	a.mu.Unlock()
+	if h != nil {
+		h(w, r)
 		return
 	}
 	a.fetches.Add(1)
@@ -300,7 +311,7 @@ func TestBadAnswersKeepTheKeys(t *testing.T) {
 				r := a.rule()
 				s.Sync(planOf(r))
 				synctest.Wait()
-				a.handler = c.handler
+				a.use(c.handler)
 				time.Sleep(refresh * 3 / 2)
 				synctest.Wait()
 				if f := s.Failures(); len(f) != 1 || !strings.Contains(f[0].Err.Error(), c.want) {
