@@ -25,7 +25,7 @@ type serving struct {
 	http, https, admin    string
 	listen                []string
 	state, accessLog      string
-	once                  bool
+	once, reasons         bool
 	headerBytes, headers  int
 	drain, idle, headTime time.Duration
 }
@@ -60,6 +60,7 @@ func bindServe(cmd *cobra.Command, v *serving) {
 	f.StringArrayVar(&v.listen, "listen", nil, "listen on a gateway's Service port as a caller in the cluster reaches it: NAMESPACE/SERVICE:PORT=ADDRESS; may be repeated")
 	f.StringVar(&v.state, "state", "", "directory of what is kept over restarts (the default certificate, keys)")
 	f.StringVar(&v.accessLog, "access-log", "off", "a line for each request on standard output: off, json or text")
+	f.BoolVar(&v.reasons, "reason-header", false, "say in x-doorward-reason why Doorward itself answered; it names policies and rules")
 	f.DurationVar(&v.drain, "drain", 30*time.Second, "time for requests that are under way at the end")
 	f.BoolVar(&v.once, "once", false, "load, compile, report as check does, and exit")
 	limits := http1.DefaultLimits()
@@ -127,7 +128,7 @@ func (v *serving) options(cmd *cobra.Command) (server.Options, error) {
 		return server.Options{}, err
 	}
 	o := server.Options{
-		Manifests: m, State: v.state, Drain: v.drain, Version: version,
+		Manifests: m, State: v.state, Drain: v.drain, ReasonHeader: v.reasons, Version: version,
 		AccessLogTo: cmd.OutOrStdout(), Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)),
 	}
 	if o.AccessLog, err = telemetry.ParseForm(v.accessLog); err != nil {

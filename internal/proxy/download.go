@@ -23,6 +23,7 @@ func (x *exchange) deliver() {
 		a.fields.Add("upgrade", a.upgrade)
 	}
 	x.out.EditResponse(a.status, &a.fields, a.took, true)
+	x.tellReason(&a.fields, "")
 	if err := x.client.Begin(a.status, a.fields, a.length); err != nil {
 		x.unsendable(err)
 		return

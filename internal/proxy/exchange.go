@@ -198,6 +198,7 @@ func (x *exchange) respond() {
 	x.record.Status, x.record.Reason = r.Status, r.Reason
 	fields := append(x.reply[:0], r.Header...)
 	x.out.EditResponse(r.Status, &fields, 0, false)
+	x.tellReason(&fields, r.Reason)
 	x.reply = fields
 	if r.Status == 413 {
 		x.client.Shutdown() // what is left of the body is not read

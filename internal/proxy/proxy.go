@@ -27,8 +27,11 @@ type Options struct {
 	// Timeouts are those of client connections. Zero members: idle 75 s, head,
 	// read and write 60 s, as ingress-nginx has them; negative means none.
 	Timeouts http1.Timeouts
-	Verifier plan.Verifier // of tokens, in the live world; nil accepts none
-	Throttle plan.Throttle // of wrong API keys, in the live world; nil does not count them
+	// ReasonHeader has Doorward's own answers say why in the header
+	// x-doorward-reason; answers of applications then never have one.
+	ReasonHeader bool
+	Verifier     plan.Verifier // of tokens, in the live world; nil accepts none
+	Throttle     plan.Throttle // of wrong API keys, in the live world; nil does not count them
 	// Authorizer asks external authorizers; nil: World does.
 	Authorizer Authorizer
 	Logins     Loginer    // answers visits of logins; nil: World does

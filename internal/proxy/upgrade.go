@@ -26,6 +26,7 @@ func (x *exchange) tunnel() {
 		a.fields.Add("upgrade", a.upgrade)
 	}
 	x.out.EditResponse(a.status, &a.fields, a.took, true)
+	x.tellReason(&a.fields, "")
 	err := x.client.Begin(a.status, a.fields, -1)
 	if err == nil {
 		err = x.client.End(nil)

@@ -59,7 +59,9 @@ type Options struct {
 	Limits   http1.Limits
 	Timeouts http1.Timeouts
 	World    plan.World // nil: the live one
-	Version  string     // told at /metrics
+	// ReasonHeader has refusals say why, in x-doorward-reason.
+	ReasonHeader bool
+	Version      string // told at /metrics
 }
 
 // Direct is a listener on a gateway's Service port, as a caller inside of the
@@ -118,7 +120,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	s.authz = extauthz.New(s.upstreams)
 	po := proxy.Options{
 		Plan: s.plan.Load, Upstreams: s.upstreams, Metrics: s.metrics, AccessLog: s.accessLog, Log: o.Log,
-		Limits: o.Limits, Timeouts: o.Timeouts, Verifier: s.tokens, Authorizer: s.authz, Throttle: new(apikey.Limiter), World: o.World,
+		Limits: o.Limits, Timeouts: o.Timeouts, ReasonHeader: o.ReasonHeader, Verifier: s.tokens, Authorizer: s.authz, Throttle: new(apikey.Limiter), World: o.World,
 	}
 	if o.World == nil {
 		po.Logins = s.logins
