@@ -213,7 +213,7 @@ func planOf(t *testing.T, secret []byte, text string) (*plan.Plan, problem.List)
 // has a row in docs/manifests.md, and does what the row says.
 func TestEveryFieldIsDocumented(t *testing.T) {
 	rows, cert := documented(t), secret(t)
-	for _, s := range slices.Concat(sections(), backendSections(), tokenSections()) {
+	for _, s := range slices.Concat(sections(), backendSections(), tokenSections(), policySections()) {
 		t.Run(s.title, func(t *testing.T) {
 			fields := s.message.ProtoReflect().Descriptor().Fields()
 			for i := range fields.Len() {
