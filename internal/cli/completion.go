@@ -55,7 +55,7 @@ func completeListeners(m *manifests, end string) cobra.CompletionFunc {
 		}
 		var keys []string
 		for _, l := range loaded.Plan.Listeners() {
-			if strings.HasPrefix(l.Key, begun) && (end == "" || l.Key != plan.Edge) { // the edge has flags of its own
+			if strings.HasPrefix(l.Key, begun) && l.Dialect != plan.Sidecar && (end == "" || l.Key != plan.Edge) { // the edge has flags of its own
 				keys = append(keys, l.Key+end)
 			}
 		}

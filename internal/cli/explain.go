@@ -140,7 +140,9 @@ func (q *question) request() (*match.Request, error) {
 func noListener(p *plan.Plan, want string) string {
 	var have []string
 	for _, l := range p.Listeners() {
-		have = append(have, l.Key)
+		if l.Dialect != plan.Sidecar { // nobody comes in there
+			have = append(have, l.Key)
+		}
 	}
 	s := "there is no such listener; there is " + strings.Join(have, ", ")
 	if near, ok := problem.Nearest(want, have); ok {

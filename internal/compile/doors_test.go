@@ -162,6 +162,37 @@ func TestDoorsOfEndpoints(t *testing.T) {
 	}
 }
 
+// The Pod behind an endpoint decides, not the template, nor the Service.
+func TestThePodBehindAnEndpointDecides(t *testing.T) {
+	pod := func(name, labels string) string {
+		return "apiVersion: v1\nkind: Pod\nmetadata: {name: " + name + ", namespace: shop, labels: {app: app" + labels + "}}\nspec: {containers: [{name: app, image: app}]}"
+	}
+	const slice = `apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: app-1, namespace: shop, labels: {kubernetes.io/service-name: app}}
+addressType: IPv4
+ports: [{name: http, port: 8080, protocol: TCP}]
+endpoints:
+- {addresses: [192.0.2.1], targetRef: {kind: Pod, name: in}}
+- {addresses: [192.0.2.2], targetRef: {kind: Pod, name: out}}
+- {addresses: [192.0.2.3], targetRef: {kind: Pod, name: gone}}
+- {addresses: [192.0.2.4]}`
+	p, _ := compileYAML(t, rulesYAML("  - route: [{destination: {host: app}}]\n"), namespaceYAML("shop", "istio-injection: enabled"), slice,
+		pod("in", ""), pod("out", ", sidecar.istio.io/inject: \"false\""), deploymentYAML("", ", sidecar.istio.io/inject: \"no\"", ""))
+	doors := map[string]bool{}
+	for _, b := range p.Backends() {
+		if strings.HasPrefix(b.Key, "outbound") && len(b.Split) == 0 {
+			for _, e := range b.Endpoints {
+				doors[e.Address] = b.Sidecar != nil
+			}
+		}
+	}
+	want := map[string]bool{"192.0.2.1:8080": true, "192.0.2.2:8080": false, "192.0.2.3:8080": false, "192.0.2.4:8080": false}
+	if !reflect.DeepEqual(doors, want) {
+		t.Errorf("got %v, want %v", doors, want)
+	}
+}
+
 // The port of a Service before Pods with sidecars can be listened on, no other's.
 func TestWhoHasADoor(t *testing.T) {
 	p, _ := compileYAML(t, namespaceYAML("shop", "istio-injection: enabled"),

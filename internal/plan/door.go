@@ -153,7 +153,7 @@ func (l *Listener) enterSidecar(w *walk) bool {
 func isInternalOnly(name string) bool {
 	switch name {
 	case "x-envoy-decorator-operation", "x-envoy-downstream-service-cluster", "x-envoy-downstream-service-node",
-		"x-envoy-original-path", "x-envoy-original-host", "x-envoy-external-address", "x-envoy-attempt-count", "x-envoy-internal":
+		"x-envoy-original-path", "x-envoy-original-host", "x-envoy-external-address", "x-envoy-attempt-count":
 		return false // as the gateway wrote them
 	}
 	return isExternalOnly(name)

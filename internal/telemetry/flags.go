@@ -99,7 +99,7 @@ func WalkFlags(o *plan.Outcome) Flags {
 	last := &o.Hops()[len(o.Hops())-1]
 	switch {
 	case last.Route == nil:
-		if o.Reply.Status == 404 || o.Reply.IsGRPC {
+		if o.Reply.Status == 404 || o.Reply.IsGRPC && o.Reply.GRPC == 12 { // unimplemented stands for 404
 			f |= NoRoute
 		}
 	case last.To != nil && last.To.Backend.Missing != "":
