@@ -116,6 +116,8 @@ func (s *site) callback(ctx context.Context, v *plan.Visit) plan.Entry {
 	a, name := s.begun(ring, v, q.Get("state"))
 	now := s.m.o.Now()
 	switch {
+	case name == "" && s.session(v) != nil: // a page opened again from the history
+		return redirect(absolute(v.Scheme, v.Host, "/"), "already logged in")
 	case name == "":
 		return s.failed(v, "/", "this browser has no login under way with that state")
 	case now.Sub(time.Unix(a.Began, 0)) > patience:
@@ -216,10 +218,19 @@ func (s *site) idToken(ctx context.Context, f *found, t *oauth2.Token) (string, 
 	return raw, id, nil
 }
 
-// ended tells whether an error is the provider's word, and not a want of one.
+// ended tells whether an error is the provider's word on a user, and not a want of one,
+// or its word on our client.
 func ended(err error) bool {
-	var refused *oauth2.RetrieveError
-	return errors.As(err, &refused) && refused.Response != nil && refused.Response.StatusCode/100 == 4 && refused.Response.StatusCode != 429
+	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
+	if !ok || refused.Response == nil {
+		return false
+	}
+	switch refused.ErrorCode {
+	case "invalid_client", "unauthorized_client", "temporarily_unavailable", "server_error":
+		return false
+	}
+	status := refused.Response.StatusCode
+	return status/100 == 4 && status != 429
 }
 
 // usedStates remembers which answers were taken, as long as they could come again.

@@ -14,7 +14,9 @@ package login
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -105,6 +107,29 @@ func (m *Manager) site(p *plan.LoginProvider) *site {
 	s := newSite(m, p)
 	m.work.Go(s.discover)
 	return s
+}
+
+// Failure is a login provider that cannot be discovered.
+type Failure struct {
+	Origin plan.Origin
+	Issuer string
+	Why    string
+	Known  bool // it was discovered before: what was found is used
+}
+
+// Failures are the providers that cannot be discovered at the moment, by their key.
+func (m *Manager) Failures() []Failure {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []Failure
+	for _, key := range slices.Sorted(maps.Keys(m.sites)) {
+		s := m.sites[key]
+		if why := s.failure.Load(); why != nil {
+			c := s.config.Load()
+			all = append(all, Failure{c.Origin, c.Issuer, *why, s.found.Load() != nil})
+		}
+	}
+	return all
 }
 
 // Login answers a visit.

@@ -158,6 +158,9 @@ func (o *opened) put(sealed string, s *session) {
 }
 
 func (o *opened) keep(sealed string, s *session) {
+	if o.young[sealed] != nil {
+		return
+	}
 	cost := len(sealed) + 2*len(s.IDToken) + len(s.Refresh) + 512
 	if o.size+cost > o.bytes {
 		o.old, o.young, o.size = o.young, map[string]*session{}, 0

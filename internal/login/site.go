@@ -25,6 +25,7 @@ import (
 const (
 	callTimeout = 10 * time.Second // of one request to the provider
 	maxDocument = 1 << 20          // bytes of an answer of the provider's
+	firstTry    = 3 * time.Second  // that a visit waits for the first discovery
 	firstRetry  = time.Second
 	lastRetry   = 30 * time.Second
 	rediscover  = time.Hour
@@ -188,9 +189,11 @@ func webURL(text string) error {
 	return err
 }
 
-// ready returns what was found, and waits for the very first try. It is nil when the
-// provider has not answered yet.
+// ready returns what was found, and waits a little for the very first try. It is nil
+// when the provider has not answered yet.
 func (s *site) ready(ctx context.Context) *found {
+	ctx, cancel := context.WithTimeout(ctx, firstTry)
+	defer cancel()
 	select {
 	case <-s.tried:
 	case <-ctx.Done():

@@ -110,6 +110,7 @@ const (
 	DryRunPolicy                 = "dry-run-policy"
 	LoginProviderInvalid         = "login-provider-invalid"
 	LoginProviderUnused          = "login-provider-unused"
+	LoginProviderUnreachable     = "login-provider-unreachable"
 
 	// Sidecars and mTLS.
 	InjectionLabelConflict       = "injection-label-conflict"

@@ -129,6 +129,7 @@ var table = [...]Code{
 	{APIKeyUnusable, "", Error, "an API key that never works"},
 	{DryRunPolicy, "", Info, "a policy that is logged and not enforced"},
 	{LoginProviderInvalid, "", Error, "a LoginProvider that lets nobody in: a value that cannot be carried out"},
+	{LoginProviderUnreachable, "", Error, "a login provider that cannot be discovered"},
 	{LoginProviderUnused, "", Info, "a LoginProvider that no policy asks"},
 
 	// Sidecars and mTLS.

@@ -123,7 +123,7 @@ func (s *Server) problemsPage(w http.ResponseWriter, _ *http.Request) {
 	page := struct {
 		Findings []problem.Problem `json:"findings"`
 		Error    string            `json:"error,omitempty"`
-	}{Findings: append(slices.Clone(st.problems), s.unfetched()...)}
+	}{Findings: slices.Concat(st.problems, s.unfetched(), s.undiscovered())}
 	if page.Findings == nil {
 		page.Findings = []problem.Problem{}
 	}
