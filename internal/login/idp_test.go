@@ -54,7 +54,7 @@ func newIDP(t *testing.T) *idp {
 		away := p.away
 		p.mu.Unlock()
 		if away {
-			http.Error(w, "away", 503)
+			http.Error(w, "away", http.StatusServiceUnavailable)
 			return
 		}
 		mux.ServeHTTP(w, r)
