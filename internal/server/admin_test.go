@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/doorward/doorward/internal/jwt"
+	"github.com/doorward/doorward/internal/login"
 )
 
 func TestAdminPagesCanOnlyBeRead(t *testing.T) {
@@ -86,7 +87,7 @@ func TestPprofStaysOnLoopback(t *testing.T) {
 
 // Before the first plan serves nothing is ready, and nothing fails.
 func TestAdminPagesBeforeTheFirstPlan(t *testing.T) {
-	s := &Server{tokens: jwt.New(jwt.Options{})}
+	s := &Server{tokens: jwt.New(jwt.Options{}), logins: new(login.Manager)}
 	s.status.Store(new(status))
 	for path, page := range map[string]http.HandlerFunc{"/readyz": s.readyPage, "/plan": s.planPage} {
 		w := httptest.NewRecorder()
