@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"time"
@@ -207,12 +208,19 @@ type hop struct {
 	Origin   string `json:"origin,omitempty"`
 }
 
+// unasked is the authorizer of explain, which opens no connection.
+type unasked struct{}
+
+func (unasked) Ask(*plan.Provider, *plan.Check) plan.Verdict {
+	return plan.Verdict{Err: errors.New("explain asks nobody, so this is where it ends")}
+}
+
 // explain walks the request and keeps everything that was seen. Places are
 // those of the fields in the manifests of src.
 func explain(p *plan.Plan, l *plan.Listener, req *match.Request, src source.Options) *explanation {
 	var out plan.Outcome
 	var trace plan.Trace
-	p.Walk(l, req, scenario.World{Dice: 0.5, Tokens: jwt.New(jwt.Options{Offline: true}), Clock: time.Now()}, &trace, &out)
+	p.Walk(l, req, scenario.World{Dice: 0.5, Tokens: jwt.New(jwt.Options{Offline: true}), Authorizer: unasked{}, Clock: time.Now()}, &trace, &out)
 	place := placesOf(&out, src)
 	e := &explanation{Reason: out.Reason, By: "no rule of " + out.Last().Key, Steps: trace.Steps, walked: out.Hops(), path: req.Path}
 	if out.By.Ref.Kind != "" {

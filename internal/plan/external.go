@@ -122,7 +122,7 @@ func (g *External) String() string {
 	case g.Provider == nil:
 		return "CUSTOM policies: all dry-run"
 	}
-	return "ask " + g.Provider.Name
+	return "CUSTOM policies of provider " + g.Provider.Name
 }
 
 // question makes the check for the request as it is now: its normal path, its

@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/doorward/doorward/internal/header"
@@ -115,6 +116,33 @@ func TestWhatBecomesOfAVerdict(t *testing.T) {
 			}
 			if refused := out.Kind == ToRespond && out.Reply.Status != 404; refused != (out.By.Field == "the policy") {
 				t.Errorf("%s: decided by %q", c.name, out.By.Field)
+			}
+		}
+	}
+}
+
+// A trace tells of the route where it is taken, once, and not where a guard refuses
+// before.
+func TestTraceOfAVerdict(t *testing.T) {
+	for _, c := range []struct {
+		verdict Verdict
+		want    string
+	}{
+		{Verdict{Status: 403}, "hop policy verdict answer guard"},
+		{Verdict{Allowed: true, Set: header.Fields{{Name: "x-a", Value: "b"}}}, "hop policy verdict guard host route answer"},
+	} {
+		for _, reroute := range []bool{false, true} {
+			p, l := asking(&External{Provider: &Provider{Reroute: reroute}}, &Route{Action: &Direct{Status: 200}})
+			r, tr := request(), new(Trace)
+			r.Host = "app.example.com"
+			var out Outcome
+			p.Walk(l, r, &answering{verdict: c.verdict}, tr, &out)
+			var kinds []string
+			for _, s := range tr.Steps {
+				kinds = append(kinds, s.Kind)
+			}
+			if got := strings.Join(kinds, " "); got != c.want {
+				t.Errorf("reroute %v: got %s, want %s", reroute, got, c.want)
 			}
 		}
 	}

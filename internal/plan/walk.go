@@ -2,6 +2,7 @@ package plan
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/doorward/doorward/internal/match"
@@ -30,6 +31,7 @@ type way struct {
 	name  string // the host name that was looked for
 	host  *Host  // nil: no host has the name
 	route *Route // nil: no route takes the request
+	steps []Step // of finding it: they are told when it is taken
 }
 
 // Walk takes req through the hops from listener l on and decides. It edits req
@@ -92,6 +94,9 @@ func (w *walk) through(l *Listener) *Listener {
 		w.way = way{} // claims may be written into headers that routes read
 	}
 	w.find()
+	if w.tr != nil {
+		w.tr.Steps = append(w.tr.Steps, w.way.steps...)
+	}
 	w.hop.Host = w.way.host
 	switch {
 	case w.way.host == nil:
@@ -120,6 +125,10 @@ func (w *walk) routed() bool {
 func (w *walk) find() {
 	if w.way.known {
 		return
+	}
+	if w.tr != nil {
+		before := len(w.tr.Steps)
+		defer func() { w.way.steps, w.tr.Steps = slices.Clone(w.tr.Steps[before:]), w.tr.Steps[:before] }()
 	}
 	w.way = way{known: true, name: w.hop.Listener.hostName(w.req)}
 	w.way.host = w.chain.hosts.find(w.way.name)

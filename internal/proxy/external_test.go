@@ -7,9 +7,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/doorward/doorward/internal/plan"
+	"github.com/doorward/doorward/internal/telemetry"
 )
 
 // askers is an Authorizer that does what the test wants.
@@ -144,4 +147,32 @@ func TestClientLeavesWhileAsking(t *testing.T) {
 		t.Errorf("got %d", resp.StatusCode)
 	}
 	<-ended
+}
+
+// A refusal is recorded with Envoy's flag and its reason, which is not sent.
+func TestRecordOfARefusal(t *testing.T) {
+	var lines bytes.Buffer
+	log := telemetry.NewAccessLog(telemetry.JSON, &lines)
+	r := newRig(t, "gw", func(o *Options) {
+		o.AccessLog = log
+		o.Authorizer = askers(func(context.Context, *plan.Provider, *plan.Check) plan.Verdict {
+			return plan.Verdict{Status: 302, Body: "b"}
+		})
+	}, guarded(&plan.Provider{Name: "login"}, &plan.Backend{Key: "app"}))
+	resp, err := new(http.Transport).RoundTrip(&http.Request{Method: "GET", URL: &url.URL{Scheme: "http", Host: r.addr, Path: "/"}, Close: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if err := r.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"UAEX"`, `refused by login`, `302`} {
+		if !strings.Contains(lines.String(), want) {
+			t.Errorf("got %s, want %s in it", lines.String(), want)
+		}
+	}
 }
