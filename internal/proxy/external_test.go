@@ -159,7 +159,7 @@ func TestRecordOfARefusal(t *testing.T) {
 			return plan.Verdict{Status: 302, Body: "b"}
 		})
 	}, guarded(&plan.Provider{Name: "login"}, &plan.Backend{Key: "app"}))
-	resp, err := new(http.Transport).RoundTrip(&http.Request{Method: "GET", URL: &url.URL{Scheme: "http", Host: r.addr, Path: "/"}, Close: true})
+	resp, err := new(http.Transport).RoundTrip(&http.Request{Method: "GET", URL: &url.URL{Scheme: "http", Host: r.addr, Path: "/"}, Header: http.Header{}, Close: true})
 	if err != nil {
 		t.Fatal(err)
 	}
