@@ -78,6 +78,7 @@ func TestSecretsAreRedacted(t *testing.T) {
 		{"/o?ACCESS_TOKEN=abc&ACCESS_TOKEN=d", "/o?ACCESS_TOKEN=REDACTED&ACCESS_TOKEN=REDACTED"},
 		{"/o?token[]=abc&token=", "/o?token[]=REDACTED&token="},
 		{"/o?tokens=5&monkey=1", "/o?tokens=5&monkey=1"},
+		{"/o?k=dwk_" + strings.Repeat("A", 52) + "&q=dwk_", "/o?k=REDACTED&q=dwk_"},
 		{"/o?a=b?token=x&%zz=1&" + strings.Repeat("n", 50) + "=1", "/o?a=b?token=x&%zz=1&" + strings.Repeat("n", 50) + "=1"},
 	} {
 		if got := string(appendTarget(nil, c.target, appendEscaped)); got != c.want {

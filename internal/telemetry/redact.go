@@ -1,6 +1,10 @@
 package telemetry
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/doorward/doorward/internal/apikey"
+)
 
 // secrets are query parameters whose values are keys to something: they are
 // signed in by tokens, codes, signatures and passwords. They must not lie
@@ -34,7 +38,7 @@ func appendTarget(dst []byte, target string, escape func([]byte, string) []byte)
 		dst = escape(dst, name)
 		if hasValue {
 			dst = append(dst, '=')
-			if value != "" && isSecret(name) {
+			if value != "" && (isSecret(name) || apikey.IsKey(value)) {
 				value = redacted
 			}
 			dst = escape(dst, value)
