@@ -58,7 +58,7 @@ func bindServe(cmd *cobra.Command, v *serving) {
 	f.StringVar(&v.https, "https", ":8443", "address of the edge over TLS, or off")
 	f.StringVar(&v.admin, "admin", "127.0.0.1:9901", "address of /healthz, /readyz, /metrics, /problems and /plan, or off")
 	f.StringArrayVar(&v.listen, "listen", nil, "listen on the Service port of a gateway, or of a workload with a sidecar, as a caller in the cluster reaches it: NAMESPACE/SERVICE:PORT=ADDRESS; may be repeated")
-	f.StringVar(&v.state, "state", "", "directory of what is kept over restarts (the default certificate, keys)")
+	f.StringVar(&v.state, "state", "", "directory of what is kept over restarts (the default certificate, keys, logouts)")
 	f.StringVar(&v.accessLog, "access-log", "off", "a line for each request on standard output: off, json or text")
 	f.BoolVar(&v.reasons, "reason-header", false, "say in x-doorward-reason why Doorward itself answered; it names policies and rules")
 	f.DurationVar(&v.drain, "drain", 30*time.Second, "time for requests that are under way at the end")

@@ -317,6 +317,9 @@ func TestRefreshOnce(t *testing.T) {
 	late.set(old)
 	late.open("/x")
 	late.want(200)
+	if got := late.last.Header.Get("Cache-Control"); got != "no-store" {
+		t.Errorf("an answer of the application with the new cookie has Cache-Control %q", got)
+	}
 	if p.refreshes != 1 {
 		t.Errorf("%d refreshes, want 1", p.refreshes)
 	}

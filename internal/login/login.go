@@ -45,7 +45,7 @@ type Manager struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 
-	mu    sync.Mutex // guards:
+	mu    sync.RWMutex // guards:
 	sites map[string]*site
 }
 
@@ -119,8 +119,8 @@ type Failure struct {
 
 // Failures are the providers that cannot be discovered at the moment, by their key.
 func (m *Manager) Failures() []Failure {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.mu.RLock()
+	defer m.mu.RUnlock()
 	var all []Failure
 	for _, key := range slices.Sorted(maps.Keys(m.sites)) {
 		s := m.sites[key]
@@ -134,9 +134,9 @@ func (m *Manager) Failures() []Failure {
 
 // Login answers a visit.
 func (m *Manager) Login(ctx context.Context, p *plan.LoginProvider, v *plan.Visit) plan.Entry {
-	m.mu.Lock()
+	m.mu.RLock()
 	s := m.sites[p.Key]
-	m.mu.Unlock()
+	m.mu.RUnlock()
 	if s == nil {
 		return refuse(v, "the login "+p.Key+" is not in force any more")
 	}

@@ -89,6 +89,9 @@ func (w *walk) enter(p *LoginProvider, e Entry) bool {
 		}
 	}
 	if e.Reply == nil {
+		if len(e.Cookies) > 0 { // a cache between must not give them to others
+			w.hop.allowed.AnswerSet.Set("cache-control", "no-store")
+		}
 		for _, f := range e.Set {
 			w.req.Header.Set(f.Name, f.Value)
 		}
