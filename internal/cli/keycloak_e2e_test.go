@@ -17,7 +17,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/doorward/doorward/internal/compile"
 	"github.com/doorward/doorward/internal/peer"
@@ -104,7 +103,8 @@ func (p *keycloakPlatform) certificate(t *testing.T) []byte {
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(chain)
-	p.client = &http.Client{Transport: &http.Transport{DialContext: toLoopback, TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	p.client = &http.Client{CheckRedirect: stay, Transport: &http.Transport{DialContext: toLoopback, TLSClientConfig: &tls.Config{RootCAs: pool}}}
 	t.Cleanup(p.client.CloseIdleConnections)
 	return fmt.Appendf(nil, "apiVersion: v1\nkind: Secret\nmetadata: {name: cluster-tls, namespace: istio-system}\ntype: kubernetes.io/tls\ndata: {tls.crt: %s, tls.key: %s}\n",
 		base64.StdEncoding.EncodeToString(chain), base64.StdEncoding.EncodeToString(key))
@@ -113,7 +113,7 @@ func (p *keycloakPlatform) certificate(t *testing.T) []byte {
 // get asks the door for a path, with fields as name and value.
 func (p *keycloakPlatform) get(t *testing.T, path string, fields ...string) (int, string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.origin+path, nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.origin+path, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,22 +185,13 @@ func TestE2EKeycloakTokens(t *testing.T) {
 	}
 }
 
-// becomes asks for a path until it answers with a status, for half a minute at the most.
+// becomes waits until a path answers with a status.
 func (p *keycloakPlatform) becomes(t *testing.T, what string, want int, path string, fields ...string) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; {
-		status, body := p.get(t, path, fields...)
-		if status == want {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: still %d %s, want %d", what, status, body, want)
-		}
-		select {
-		case <-t.Context().Done():
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
+	eventually(t, what, func() bool {
+		status, _ := p.get(t, path, fields...)
+		return status == want
+	})
 }
 
 // rotate gives the realm a new key, of a higher priority than the others.

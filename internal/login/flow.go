@@ -60,6 +60,9 @@ func (s *site) start(ctx context.Context, v *plan.Visit, target string) plan.Ent
 	if f == nil {
 		return s.away(v, errors.New(s.why()))
 	}
+	if err := s.there(); err != nil {
+		return s.away(v, err)
+	}
 	ring, err := s.keys()
 	if err != nil {
 		return s.away(v, err)

@@ -38,6 +38,7 @@ type site struct {
 	found   atomic.Pointer[found]
 	failure atomic.Pointer[string] // why discovery failed last; nil: it has not
 	tried   chan struct{}          // closed when discovery has been tried once
+	pulse   pulse
 	client  *http.Client
 	fresh   refreshes
 	used    usedStates
@@ -163,6 +164,7 @@ func (s *site) discoverOnce() error {
 	if err := p.Claims(&more); err != nil {
 		return err
 	}
+	s.pulse.beat(s.m.o.Now())
 	f := &found{provider: p, endpoint: p.Endpoint(), endSession: more.EndSession}
 	for _, u := range []string{f.endpoint.AuthURL, f.endpoint.TokenURL} {
 		if err := webURL(u); err != nil {

@@ -28,7 +28,7 @@ func StartKeycloak(t testing.TB, public string) *Keycloak {
 	program := Path(t, "keycloak")
 	k := &Keycloak{Address: freeAddress(t), password: rand.Text()}
 	_, port, _ := strings.Cut(k.Address, ":")
-	k.process = start(t, t.TempDir(), program, "--http-port="+port, "--hostname="+public, "--hostname-backchannel-dynamic=true",
+	k.process = start(t, t.TempDir(), program, "--http-port="+port, "--hostname="+public,
 		"--proxy-headers=xforwarded", "--bootstrap-admin-username=admin", "--bootstrap-admin-password="+k.password)
 	for deadline := time.Now().Add(2 * time.Minute); ; {
 		resp, err := http.Get("http://" + k.Address + "/auth/realms/master")

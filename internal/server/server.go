@@ -108,14 +108,14 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Compile.DefaultCertificate, err = defaultCertificate(o.State); err != nil {
 		return nil, err
 	}
-	logins, err := login.New(login.Options{State: o.State, Log: o.Log})
+	logins, err := login.New(login.Options{State: o.State, Log: o.Log, Dial: dial})
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{o: o, log: o.Log, logins: logins, metrics: telemetry.NewMetrics(), failed: make(chan error, 1), ballast: newBallast()}
 	s.status.Store(new(status))
 	s.upstreams = upstream.New(upstream.Options{Limits: o.Limits, Ejected: s.ejected})
-	s.tokens = jwt.New(jwt.Options{State: o.State, Log: o.Log, Offline: o.World != nil})
+	s.tokens = jwt.New(jwt.Options{State: o.State, Log: o.Log, Offline: o.World != nil, Dial: dial})
 	s.accessLog = telemetry.NewAccessLog(o.AccessLog, o.AccessLogTo)
 	s.authz = extauthz.New(s.upstreams)
 	po := proxy.Options{
