@@ -4,17 +4,25 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/doorward/doorward/internal/check"
 	"github.com/doorward/doorward/internal/problem"
 	"github.com/doorward/doorward/internal/server"
 )
 
+var (
+	checkForms = []string{"text", "json", "sarif", "github"}
+	severities = []string{"error", "warning", "info"}
+)
+
 func newCheck() *cobra.Command {
 	var m manifests
-	var form string
+	var form, least string
+	var suppress []string
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Tell what is wrong with manifests",
@@ -22,34 +30,56 @@ func newCheck() *cobra.Command {
 			"was asked for, what there is, and the fix. It exits with 1 if there is an error.",
 		Example: "  doorward check -f ./manifests\n" +
 			"  doorward check -k paas/myapp/overlays/production -k paas/platform/overlays/production\n" +
-			"  kubectl get ing,gw,vs,dr,svc -A -o yaml | doorward check -f - -o json",
+			"  kubectl get ing,gw,vs,dr,svc -A -o yaml | doorward check -f - -o json\n" +
+			"  doorward check -f . --severity warning -o github",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkForm(form); err != nil {
-				return err
+			if !slices.Contains(checkForms, form) {
+				return misused("-o %s: there is no such form; there is %s", form, strings.Join(checkForms, ", "))
+			}
+			if !slices.Contains(severities, least) {
+				return misused("--severity %s: there is no such severity; there is %s", least, strings.Join(severities, ", "))
 			}
 			opts, err := m.read(cmd)
 			if err != nil {
 				return err
 			}
-			return report(cmd, opts, form)
+			for _, text := range suppress {
+				s, err := check.ParseSuppression(text)
+				if err != nil {
+					return misused("--suppress %s: %w; write CODE=OBJECT, as in --suppress \"host-not-found=VirtualService myapp/*\"", text, err)
+				}
+				opts.Suppress = append(opts.Suppress, s)
+			}
+			return report(cmd, opts, form, problem.Severity(least))
 		},
 	}
 	m.bind(cmd)
-	bindForm(cmd, &form)
+	f := cmd.Flags()
+	f.StringVarP(&form, "output", "o", "text", strings.Join(checkForms, ", "))
+	f.StringVar(&least, "severity", "info", "the least that is printed: error, warning or info")
+	f.StringArrayVar(&suppress, "suppress", nil, "leave out a finding: CODE=OBJECT, where * stands for any letters but a slash; may be repeated")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(checkForms, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("severity", cobra.FixedCompletions(severities, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-// report loads manifests and prints their problems. It fails with exit code 1 if
-// one is an error.
-func report(cmd *cobra.Command, m server.Manifests, form string) error {
+// report loads manifests and prints their problems, those of the least severity
+// and worse. It fails with exit code 1 if one is an error.
+func report(cmd *cobra.Command, m server.Manifests, form string, least problem.Severity) error {
 	loaded, loadErr := m.Load(cmd.Context())
 	out := cmd.OutOrStdout()
+	shown := loaded.Problems.Least(least)
 	var err error
-	if form == "json" {
-		err = writeJSON(out, loaded.Problems)
-	} else {
-		err = writeProblems(out, loaded.Problems, onTerminal(out))
+	switch form {
+	case "json":
+		err = writeJSON(out, shown)
+	case "sarif":
+		err = writeSARIF(out, shown)
+	case "github":
+		err = writeGitHub(out, shown)
+	default:
+		err = writeProblems(out, shown, onTerminal(out))
 		if loadErr == nil && err == nil {
 			_, err = fmt.Fprintln(out, summary(loaded.Problems, loaded.Objects))
 		}

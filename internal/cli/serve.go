@@ -14,6 +14,7 @@ import (
 
 	"github.com/doorward/doorward/internal/devidp"
 	"github.com/doorward/doorward/internal/http1"
+	"github.com/doorward/doorward/internal/problem"
 	"github.com/doorward/doorward/internal/server"
 	"github.com/doorward/doorward/internal/telemetry"
 )
@@ -79,7 +80,7 @@ func (v *serving) run(cmd *cobra.Command) error {
 		return err
 	}
 	if v.once {
-		return report(cmd, o.Manifests, "text")
+		return report(cmd, o.Manifests, "text", problem.Info)
 	}
 	var users *devidp.Config
 	if v.login.file != "" {

@@ -54,6 +54,7 @@ type Problem struct {
 	Line     int      `json:"line,omitempty"` // 1 is the first line; 0 is unknown
 	Message  string   `json:"message"`
 	Remedy   string   `json:"remedy,omitempty"`
+	URL      string   `json:"url,omitempty"` // on which it shows, where it concerns one
 }
 
 // New makes a problem of the given code with the severity and the Istio code
@@ -110,6 +111,7 @@ func Compare(a, b Problem) int {
 		cmp.Compare(a.Code, b.Code),
 		cmp.Compare(a.Message, b.Message),
 		cmp.Compare(a.Remedy, b.Remedy),
+		cmp.Compare(a.URL, b.URL),
 	)
 }
 
@@ -120,6 +122,11 @@ type List []Problem
 func (l *List) Sort() {
 	slices.SortFunc(*l, Compare)
 	*l = slices.Compact(*l)
+}
+
+// Least is the problems that are of severity s or worse.
+func (l List) Least(s Severity) List {
+	return slices.DeleteFunc(slices.Clone(l), func(p Problem) bool { return p.Severity.rank() > s.rank() })
 }
 
 // Count says how many problems have the given severity.

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 
+	"github.com/doorward/doorward/internal/check"
 	"github.com/doorward/doorward/internal/compile"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
@@ -14,6 +15,8 @@ import (
 type Manifests struct {
 	Source  source.Options
 	Compile compile.Options
+	// Suppress leaves out problems, beside those that annotations do.
+	Suppress []check.Suppression
 }
 
 // Compiled is what manifests have become.
@@ -23,7 +26,7 @@ type Compiled struct {
 	Objects  int // that were read
 }
 
-// Load reads and compiles the manifests. The error is that of source.Load, for
+// Load reads, compiles and checks the manifests. The error is that of source.Load, for
 // a load that fails as a whole; the problems come with it, and no plan.
 func (m Manifests) Load(ctx context.Context) (Compiled, error) {
 	set, problems, err := source.Load(ctx, m.Source)
@@ -31,8 +34,9 @@ func (m Manifests) Load(ctx context.Context) (Compiled, error) {
 		return Compiled{Problems: problems}, err
 	}
 	p, more := compile.Compile(set, m.Compile)
+	more = append(more, check.Run(set, p)...)
 	m.Source.Point(more)
-	problems = append(problems, more...)
+	problems = check.Suppress(append(problems, more...), set, m.Suppress)
 	problems.Sort()
 	return Compiled{Plan: p, Problems: problems, Objects: set.Len()}, nil
 }

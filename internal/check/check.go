@@ -1,0 +1,35 @@
+package check
+
+import (
+	"github.com/doorward/doorward/internal/object"
+	"github.com/doorward/doorward/internal/plan"
+	"github.com/doorward/doorward/internal/problem"
+)
+
+// Check is one rule of the catalogue.
+type Check struct {
+	// Code is the code of all that Run reports.
+	Code string
+	Run  func(*Pass)
+}
+
+// All lists the checks, in the order of the table of codes.
+func All() []Check {
+	return []Check{
+		{problem.RewriteSlashMismatch, rewriteSlashMismatch},
+		{problem.ForwardedPrefixMissing, forwardedPrefixMissing},
+		{problem.PrefixRedirectMissing, prefixRedirectMissing},
+	}
+}
+
+// Run makes every check on a set and the plan that it has become. Lines are those
+// of the objects; source.Options.Point finds those of the fields.
+func Run(set *object.Set, p *plan.Plan) problem.List {
+	pass := newPass(set, p)
+	for _, c := range All() {
+		pass.code = c.Code
+		c.Run(pass)
+	}
+	pass.problems.Sort()
+	return pass.problems
+}
