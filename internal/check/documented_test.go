@@ -10,28 +10,31 @@ import (
 	"github.com/doorward/doorward/internal/problem"
 )
 
-// docs/checks.md lists exactly the codes that something reports, as the table of
-// codes has them.
+// docs/checks.md has a row for each check, and no row but of codes that something
+// reports; the rows are those of the table of codes, in its order.
 func TestEveryCodeIsDocumented(t *testing.T) {
-	var want []string
-	named := reported(t)
-	for _, c := range problem.Codes() {
-		if named[c.Slug] {
-			want = append(want, "| `"+c.Slug+"` | "+c.Istio+" | "+string(c.Severity)+" | "+c.Title+" |")
-		}
-	}
 	text, err := os.ReadFile("../../docs/checks.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got []string
-	for line := range strings.Lines(string(text)) {
+	listed := string(text)
+	named, checks := reported(t), map[string]bool{}
+	for _, c := range All() {
+		checks[c.Code] = true
+	}
+	var got, want []string
+	for line := range strings.Lines(listed) {
 		if strings.HasPrefix(line, "| `") {
 			got = append(got, strings.TrimSpace(line))
 		}
 	}
+	for _, c := range problem.Codes() {
+		if named[c.Slug] && (checks[c.Slug] || strings.Contains(listed, "`"+c.Slug+"`")) {
+			want = append(want, "| `"+c.Slug+"` | "+c.Istio+" | "+string(c.Severity)+" | "+c.Title+" |")
+		}
+	}
 	if g, w := strings.Join(got, "\n"), strings.Join(want, "\n"); g != w {
-		t.Errorf("the table of docs/checks.md is not that of the code; it should be\n%s", w)
+		t.Errorf("the table of docs/checks.md should be\n%s", w)
 	}
 }
 

@@ -75,11 +75,6 @@ func (p *Pass) reportAs(severity problem.Severity, at plan.Origin, message, reme
 	p.problems = append(p.problems, x)
 }
 
-// at is a field of an object.
-func at(ref object.Ref, origin object.Origin, field string) plan.Origin {
-	return plan.Origin{Ref: ref, Origin: origin, Field: field}
-}
-
 // IsGateway tells whether a Service leads to a gateway workload.
 func (p *Pass) IsGateway(service object.Ref) bool { return p.gateways[service] }
 
