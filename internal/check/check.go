@@ -16,7 +16,13 @@ type Check struct {
 // All lists the checks, in the order of the table of codes.
 func All() []Check {
 	return []Check{
+		{problem.VSHostHidesWildcard, hostHidesWildcard},
+		{problem.VSRouteConflict, routeConflict},
+		{problem.MatchDuplicate, matchCovered},
+		{problem.RuleShadowed, ruleShadowed},
+		{problem.PrefixCatchesSiblings, prefixCatchesSiblings},
 		{problem.RewriteSlashMismatch, rewriteSlashMismatch},
+		{problem.RedirectLoopSelf, redirectLoopSelf},
 		{problem.ForwardedPrefixMissing, forwardedPrefixMissing},
 		{problem.PrefixRedirectMissing, prefixRedirectMissing},
 	}

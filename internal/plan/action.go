@@ -132,8 +132,8 @@ type Redirect struct {
 	URL string
 }
 
-// location builds the Location for r as Envoy does (config_impl newUri).
-func (d *Redirect) location(r *match.Request) string {
+// Location builds the Location header for r as Envoy does (config_impl newUri).
+func (d *Redirect) Location(r *match.Request) string {
 	switch {
 	case d.URL != "":
 		return d.URL

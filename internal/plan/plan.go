@@ -168,6 +168,10 @@ type Host struct {
 	routes routeIndex
 }
 
+// Find returns the route that takes a request in the listener's normal form, as a
+// walk would; nil where none does.
+func (h *Host) Find(r *match.Request) *Route { return h.routes.find(h.Routes, r) }
+
 // Route is one rule and what happens to the requests that it takes.
 type Route struct {
 	Origin  Origin

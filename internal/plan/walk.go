@@ -191,7 +191,7 @@ func (w *walk) take(r *Route) *Listener {
 	switch a := r.Action.(type) {
 	case *Redirect:
 		w.hop.acted = true
-		w.redirect(a.Code, a.location(w.req), "redirect by the route")
+		w.redirect(a.Code, a.Location(w.req), "redirect by the route")
 	case *Direct:
 		w.hop.acted = true
 		w.reply(Reply{Status: a.Status, Body: a.Body, Header: a.Header.Clone(), Reason: a.Reason})

@@ -41,7 +41,7 @@ func TestRedirectLocation(t *testing.T) {
 	} {
 		r := &match.Request{Scheme: c.scheme, Host: c.host, Target: c.target}
 		r.Normalise(match.FormBase)
-		if got := c.d.location(r); got != c.want {
+		if got := c.d.Location(r); got != c.want {
 			t.Errorf("%+v of %s://%s%s: got %s, want %s", c.d, c.scheme, c.host, c.target, got, c.want)
 		}
 	}
