@@ -39,9 +39,11 @@ type site struct {
 	failure atomic.Pointer[string] // why discovery failed last; nil: it has not
 	tried   chan struct{}          // closed when discovery has been tried once
 	pulse   pulse
-	client  *http.Client
-	fresh   refreshes
-	used    usedStates
+	// lastAway is the second of the last line in the log about somebody who was turned away.
+	lastAway atomic.Int64
+	client   *http.Client
+	fresh    refreshes
+	used     usedStates
 
 	ctx    context.Context
 	cancel context.CancelFunc

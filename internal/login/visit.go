@@ -190,7 +190,10 @@ func hostOr(host string) string {
 // away tells that the provider cannot be asked.
 func (s *site) away(v *plan.Visit, err error) plan.Entry {
 	why := "the login provider " + s.config.Load().Issuer + " cannot be asked: " + err.Error()
-	s.m.o.Log.Warn("a login cannot go on", "provider", s.config.Load().Key, "error", err)
+	// Anybody can be turned away as often as they like: a line a second is enough.
+	if last, now := s.lastAway.Load(), s.m.o.Now().Unix(); now != last && s.lastAway.CompareAndSwap(last, now) {
+		s.m.o.Log.Warn("a login cannot go on", "provider", s.config.Load().Key, "error", err)
+	}
 	e := page(v, 503, "The login service is away",
 		"You cannot be logged in at the moment. Nothing is wrong with your account; please try again in a little while.", "", why)
 	e.Reply.Header.Add("retry-after", "10")
