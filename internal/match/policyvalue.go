@@ -192,3 +192,6 @@ func parsePort(s string) (int, error) {
 	}
 	return int(n), nil
 }
+
+// OfIssuer tells whether a value of FactRequestPrincipal can be of a token of issuer.
+func (v *PolicyValue) OfIssuer(issuer string) bool { return v.issuer.Match(issuer, true) }

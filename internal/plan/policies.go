@@ -189,3 +189,6 @@ func (g *Policies) String() string {
 	}
 	return s
 }
+
+// Rules are the rules in force, for tools. They must not be changed.
+func (s *PolicySet) Rules() []*PolicyRule { return s.rules.rules }
