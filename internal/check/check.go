@@ -25,6 +25,9 @@ func All() []Check {
 		{problem.RedirectLoopSelf, redirectLoopSelf},
 		{problem.ForwardedPrefixMissing, forwardedPrefixMissing},
 		{problem.PrefixRedirectMissing, prefixRedirectMissing},
+		{problem.ExemptInOnePolicy, exemptInOnePolicy},
+		{problem.ExemptPathNotCovering, exemptPathNotCovering},
+		{problem.ExemptPatternTooBroad, exemptPatternTooBroad},
 	}
 }
 

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/doorward/doorward/internal/match"
@@ -11,6 +12,7 @@ import (
 // exemption is the paths that one operation of a rule leaves out (notPaths).
 type exemption struct {
 	rule  *plan.PolicyRule
+	at    plan.Origin // its notPaths
 	paths []string
 	scope string // the operation's other conditions
 }
@@ -24,10 +26,10 @@ func exemptions(rules []*plan.PolicyRule) []exemption {
 			continue
 		}
 		if len(r.To) == 0 {
-			all = append(all, exemption{rule: r})
+			all = append(all, exemption{rule: r, at: r.Origin})
 		}
-		for _, to := range r.To {
-			x, named := exemption{rule: r}, false
+		for n, to := range r.To {
+			x, named := exemption{rule: r, at: inside(r.Origin, ".to["+strconv.Itoa(n)+"].operation.notPaths")}, false
 			var rest match.Conditions
 			for i := range to {
 				c := &to[i]
@@ -104,22 +106,22 @@ func pathOf(pattern string) string {
 // exemptInOnePolicy: who is asked to log in and who is asked for a token must be
 // the same; what only one of two policies leaves out is still refused by the other.
 func exemptInOnePolicy(p *Pass) {
-	p.front(func(l *plan.Listener, g guarding) {
-		tokens := exemptions(g.tokenRules())
-		for _, rules := range g.asked {
-			logins := exemptions(rules)
+	for _, shown := range []bool{true, false} { // a policy is for several listeners
+		p.front(func(l *plan.Listener, g guarding) {
+			logins, tokens := exemptions(g.logins), exemptions(g.tokenRules())
 			for i := range logins {
 				for j := range tokens {
-					p.compareExempt(l, &logins[i], &tokens[j], "403 (RBAC: access denied), as nobody has a token there")
-					p.compareExempt(l, &tokens[j], &logins[i], "the login page of the platform, which is the wrong login page for it")
+					p.compareExempt(l, &logins[i], &tokens[j], "403 (RBAC: access denied), as nobody has a token there", shown)
+					p.compareExempt(l, &tokens[j], &logins[i], "the login page of the platform, which is the wrong login page for it", shown)
 				}
 			}
-		}
-	})
+		})
+	}
 }
 
-// compareExempt reports on lacking what only has exempts.
-func (p *Pass) compareExempt(l *plan.Listener, has, lacking *exemption, symptom string) {
+// compareExempt reports on lacking what only has exempts; shown says whether that
+// must show on some address, or must not.
+func (p *Pass) compareExempt(l *plan.Listener, has, lacking *exemption, symptom string, shown bool) {
 	if has.scope != lacking.scope || has.rule.Origin.Ref == lacking.rule.Origin.Ref {
 		return
 	}
@@ -132,15 +134,18 @@ func (p *Pass) compareExempt(l *plan.Listener, has, lacking *exemption, symptom 
 	if len(missing) == 0 {
 		return
 	}
-	severity, url, shows := problem.Warning, "", "; nothing is routed there yet"
+	severity, on, shows := problem.Warning, address{}, "; nothing is routed there"
 	for _, pattern := range missing {
 		if a, ok := p.refused(l, pathOf(pattern), lacking.rule); ok {
-			severity, url, shows = problem.Error, a.String(), ": "+a.String()+" gets "+symptom
+			severity, on, shows = problem.Error, a, ": "+a.String()+" gets "+symptom
 			break
 		}
 	}
+	if (severity == problem.Error) != shown {
+		return
+	}
 	list := strings.Join(missing, ", ")
-	p.show(severity, under(lacking.rule.Origin, ".to"), url,
+	p.show(severity, lacking.at, on,
 		list+" is exempt in "+has.rule.Origin.Ref.String()+" and not in "+lacking.rule.Origin.Ref.String()+shows,
 		"add to notPaths of "+lacking.rule.Origin.Ref.String()+": ["+quoted(missing)+"]")
 }
@@ -174,12 +179,12 @@ func literalStars(pattern string) bool {
 
 // eachExempt calls yield for every pattern that some login or token policy of a
 // gateway exempts.
-func (p *Pass) eachExempt(yield func(l *plan.Listener, x *exemption, pattern string)) {
+func (p *Pass) eachExempt(yield func(l *plan.Listener, x *exemption, pattern string, at plan.Origin)) {
 	p.front(func(l *plan.Listener, g guarding) {
 		all := exemptions(append(g.tokenRules(), g.logins...))
 		for i := range all {
-			for _, pattern := range all[i].paths {
-				yield(l, &all[i], pattern)
+			for n, pattern := range all[i].paths {
+				yield(l, &all[i], pattern, inside(all[i].at, "["+strconv.Itoa(n)+"]"))
 			}
 		}
 	})
@@ -188,7 +193,7 @@ func (p *Pass) eachExempt(yield func(l *plan.Listener, x *exemption, pattern str
 // exemptPathNotCovering: a pattern without a star is one path, so only the index
 // page of an application is exempt.
 func exemptPathNotCovering(p *Pass) {
-	p.eachExempt(func(l *plan.Listener, x *exemption, pattern string) {
+	p.eachExempt(func(l *plan.Listener, x *exemption, pattern string, at plan.Origin) {
 		if strings.Contains(pattern, "*") || pattern == "/" {
 			return
 		}
@@ -204,7 +209,7 @@ func exemptPathNotCovering(p *Pass) {
 			}
 			a, _ := p.way(l, h, r)
 			a.path = pathOf(all) + "x"
-			p.show(problem.Warning, under(x.rule.Origin, ".to["+pattern+"]"), a.url(),
+			p.show(problem.Warning, at, a,
 				"only the path "+pattern+" itself is exempt, not what "+r.Origin.Ref.String()+" serves below it, such as "+a.path,
 				"write "+all+" in notPaths")
 		})
@@ -214,7 +219,7 @@ func exemptPathNotCovering(p *Pass) {
 // exemptPatternTooBroad: a pattern takes paths of an application that nobody
 // meant to open.
 func exemptPatternTooBroad(p *Pass) {
-	p.eachExempt(func(l *plan.Listener, x *exemption, pattern string) {
+	p.eachExempt(func(l *plan.Listener, _ *exemption, pattern string, at plan.Origin) {
 		if suffix, ok := strings.CutPrefix(pattern, "*"); ok && suffix != "" && !strings.Contains(suffix, "*") {
 			p.onRoutes(l, func(h *plan.Host, r *plan.Route) {
 				a, found := p.way(l, h, r)
@@ -222,10 +227,10 @@ func exemptPatternTooBroad(p *Pass) {
 					return
 				}
 				a.path = strings.TrimSuffix(a.path, "/") + "/x" + suffix
-				if p.visit(a, visitor{}).out.Kind != plan.ToForward {
+				if !p.visit(a, visitor{}).took(r) {
 					return
 				}
-				p.show(problem.Warning, under(x.rule.Origin, ".to["+pattern+"]"), a.url(),
+				p.show(problem.Warning, at, a,
 					pattern+" exempts every path that ends so, of any application: "+a.String()+" needs no login",
 					"list the paths in full")
 			})
@@ -242,7 +247,7 @@ func exemptPatternTooBroad(p *Pass) {
 				return
 			}
 			a, _ := p.way(l, h, r)
-			p.show(problem.Warning, under(x.rule.Origin, ".to["+pattern+"]"), a.url(),
+			p.show(problem.Warning, at, a,
 				pattern+" also exempts "+path.Value+" of "+r.Origin.Ref.String()+", which loses its login too",
 				"write "+stem+"/* (and "+stem+") in notPaths")
 		})
@@ -258,4 +263,19 @@ func (p *Pass) onRoutes(l *plan.Listener, yield func(*plan.Host, *plan.Route)) {
 			}
 		}
 	}
+}
+
+// inside is a field of what an origin names.
+func inside(o plan.Origin, field string) plan.Origin {
+	o.Field += field
+	return o
+}
+
+// quoted lists values as YAML.
+func quoted(values []string) string {
+	all := make([]string, len(values))
+	for i, v := range values {
+		all[i] = strconv.Quote(v)
+	}
+	return strings.Join(all, ", ")
 }

@@ -20,6 +20,8 @@ type Pass struct {
 	told     map[place]bool
 	gateways map[object.Ref]bool // Services in front of gateway workloads
 	pods     map[label][]object.Item[*object.Workload]
+	ways     map[*plan.Listener][]edgeWay
+	known    map[*plan.Route]address // at which members come to a route; zero: none is found
 }
 
 // place is where something was reported: one mistake is one finding, in however
@@ -33,7 +35,7 @@ type place struct {
 type label struct{ namespace, key, value string }
 
 func newPass(set *object.Set, p *plan.Plan) *Pass {
-	pass := &Pass{Set: set, Plan: p, told: map[place]bool{}, gateways: map[object.Ref]bool{}, pods: map[label][]object.Item[*object.Workload]{}}
+	pass := &Pass{Set: set, Plan: p, told: map[place]bool{}, gateways: map[object.Ref]bool{}, pods: map[label][]object.Item[*object.Workload]{}, known: map[*plan.Route]address{}}
 	for _, l := range p.Listeners() {
 		if l.Dialect == plan.Envoy {
 			pass.gateways[serviceOf(l)] = true
@@ -73,6 +75,20 @@ func (p *Pass) reportAs(severity problem.Severity, at plan.Origin, message, reme
 	x.File, x.Line = at.Origin.File, at.Origin.Line
 	x.Message, x.Remedy = message, remedy
 	p.problems = append(p.problems, x)
+}
+
+// show is reportAs of what shows on an address; the zero one is none.
+func (p *Pass) show(severity problem.Severity, at plan.Origin, on address, message, remedy string) {
+	before := len(p.problems)
+	p.reportAs(severity, at, message, remedy)
+	if len(p.problems) > before && on.listener != nil {
+		p.problems[before].URL = on.String()
+	}
+}
+
+// at is a field of an object.
+func at(ref object.Ref, origin object.Origin, field string) plan.Origin {
+	return plan.Origin{Ref: ref, Origin: origin, Field: field}
 }
 
 // IsGateway tells whether a Service leads to a gateway workload.

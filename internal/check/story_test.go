@@ -30,8 +30,8 @@ func run(t *testing.T, texts ...string) (*object.Set, problem.List) {
 
 // Each check has a story, testdata/CODE.txtar: raising.yaml has exactly the
 // findings listed, clean.yaml has none of that code. Both stand on
-// testdata/platform.yaml unless the story has a platform.yaml of its own. A line
-// of findings is SEVERITY OBJECT FIELD: a part of the message or remedy.
+// testdata/platform.yaml, and on the other files of testdata that the words above
+// the story name, unless the story has a platform.yaml of its own. A line of findings is SEVERITY OBJECT FIELD: a part of the message or remedy.
 func TestStories(t *testing.T) {
 	platform, err := os.ReadFile("testdata/platform.yaml")
 	if err != nil {
@@ -44,6 +44,13 @@ func TestStories(t *testing.T) {
 				t.Fatalf("the check has no story: %v", err)
 			}
 			files := map[string]string{"platform.yaml": string(platform)}
+			for name := range strings.FieldsSeq(string(a.Comment)) {
+				more, err := os.ReadFile("testdata/" + name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				files["platform.yaml"] += "\n---\n" + string(more)
+			}
 			for _, f := range a.Files {
 				files[f.Name] = string(f.Data)
 			}

@@ -145,7 +145,7 @@ func (p *Pass) addresses(l *plan.Listener, host, path string) []address {
 		if !fitsHost(host, name) || !leads(&way.route.Rule.Path, path) {
 			continue
 		}
-		for _, secure := range []bool{true, false} {
+		for _, secure := range []bool{false, true} {
 			all = append(all, address{listener: p.Plan.Listener(plan.Edge), secure: secure, host: name, path: path})
 		}
 		if len(all) >= tries {
@@ -216,7 +216,7 @@ func sample(r *plan.Route) (string, bool) {
 	case match.Any, match.Present, match.NotEmpty:
 		return "/", true
 	}
-	lead := t.Lead()
+	lead, _ := t.Lead()
 	for _, path := range []string{lead, lead + "/", lead + "x", lead + "/x", "/", "/x"} {
 		if strings.HasPrefix(path, "/") && t.Match(path, true) {
 			return path, true
