@@ -28,6 +28,12 @@ func All() []Check {
 		{problem.ExemptInOnePolicy, exemptInOnePolicy},
 		{problem.ExemptPathNotCovering, exemptPathNotCovering},
 		{problem.ExemptPatternTooBroad, exemptPatternTooBroad},
+		{problem.LoginBypassByHeader, loginBypassByHeader},
+		{problem.JWTNotRequired, jwtNotRequired},
+		{problem.JWTPrincipalNeverSet, jwtPrincipalNeverSet},
+		{problem.JWTIssuerUnknown, jwtIssuerUnknown},
+		{problem.JWTTokenStripped, jwtTokenStripped},
+		{problem.JWTClaimRoute, jwtClaimRoute},
 	}
 }
 
