@@ -47,7 +47,7 @@ func rooms() map[string]room {
 		"internal/match":     {pure: true, imports: []string{"internal/header"}},
 		"internal/plan":      {pure: true, imports: []string{"internal/apikey", "internal/match", "internal/object", "internal/header"}},
 		"internal/compile":   {pure: true, imports: []string{"api", "internal/apikey", "internal/object", "internal/problem", "internal/match", "internal/plan", "internal/header"}},
-		"internal/check":     {pure: true, imports: []string{"internal/object", "internal/problem", "internal/match", "internal/plan", "internal/header"}},
+		"internal/check":     {pure: true, imports: []string{"internal/object", "internal/compile", "internal/problem", "internal/match", "internal/plan", "internal/header"}},
 		"internal/source":    {imports: []string{"api", "internal/object", "internal/problem"}},
 		"internal/scenario":  {imports: []string{"internal/object", "internal/compile", "internal/plan", "internal/match", "internal/problem", "internal/source", "internal/header", "internal/jwt"}},
 		"internal/scaffold":  {imports: []string{"api", "internal/object"}},

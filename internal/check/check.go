@@ -34,6 +34,19 @@ func All() []Check {
 		{problem.JWTIssuerUnknown, jwtIssuerUnknown},
 		{problem.JWTTokenStripped, jwtTokenStripped},
 		{problem.JWTClaimRoute, jwtClaimRoute},
+		{problem.AuthzSourceNotFound, authzSourceNotFound},
+		{problem.WorkloadDeniedByDefault, workloadDeniedByDefault},
+		{problem.GatewayDeniedByDefault, gatewayDeniedByDefault},
+		{problem.AuthzPathAfterRewrite, authzPathAfterRewrite},
+		{problem.AuthzHostAfterRewrite, authzHostAfterRewrite},
+		{problem.MTLSIdentityNeverPresent, mtlsIdentityNeverPresent},
+		{problem.AuthBypassSecondEntry, authBypassSecondEntry},
+		{problem.IdentityHeaderForgeable, identityHeaderForgeable},
+		{problem.AllowAllInNamespace, allowAllInNamespace},
+		{problem.AnonymousExposure, anonymousExposure},
+		{problem.NamespaceNotInjected, namespaceNotInjected},
+		{problem.JobWithSidecar, jobWithSidecar},
+		{problem.SidecarEgressHidesService, sidecarEgressHidesService},
 	}
 }
 

@@ -21,6 +21,7 @@ type Pass struct {
 	gateways map[object.Ref]bool // Services in front of gateway workloads
 	pods     map[label][]object.Item[*object.Workload]
 	ways     map[*plan.Listener][]edgeWay
+	came     []*entry                // nil: not looked for
 	known    map[*plan.Route]address // at which members come to a route; zero: none is found
 }
 

@@ -179,3 +179,9 @@ func (c *compiler) namespaceLabels(namespace string) map[string]string {
 	}
 	return item.Object.Labels
 }
+
+// Injected tells whether the Pods of a workload have a sidecar.
+func Injected(set *object.Set, w object.Item[*object.Workload]) bool {
+	c := &compiler{set: set}
+	return c.injected(w.Ref.Namespace, podOf(w.Object))
+}
