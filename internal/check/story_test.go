@@ -45,6 +45,9 @@ func TestStories(t *testing.T) {
 			}
 			files := map[string]string{"platform.yaml": string(platform)}
 			for name := range strings.FieldsSeq(string(a.Comment)) {
+				if !strings.HasSuffix(name, ".yaml") {
+					continue
+				}
 				more, err := os.ReadFile("testdata/" + name)
 				if err != nil {
 					t.Fatal(err)

@@ -196,7 +196,7 @@ func (p *Pass) way(l *plan.Listener, h *plan.Host, r *plan.Route) (address, bool
 	var found address
 	if path, ok := sample(r); ok {
 		for _, a := range p.addresses(l, h.Name, path) {
-			fulfil(r, &a)
+			a.meet(r)
 			if p.visit(a, visitor{member: true}).took(r) {
 				found = a
 				break
@@ -225,8 +225,8 @@ func sample(r *plan.Route) (string, bool) {
 	return "", false
 }
 
-// fulfil gives an address what else a route asks for, where that is plain.
-func fulfil(r *plan.Route, a *address) {
+// meet gives an address what else a route asks for, where that is plain.
+func (a *address) meet(r *plan.Route) {
 	for i := range r.Rule.All {
 		c := &r.Rule.All[i]
 		if c.Not {
