@@ -52,6 +52,26 @@ func (c *compiler) readAuthorizationPolicies() {
 		c.readPolicyRules(p)
 		c.authorization[item.Ref.Namespace] = append(c.authorization[item.Ref.Namespace], p)
 	}
+	c.closeUnread(c.set.AuthorizationPolicies.Len())
+}
+
+// closeUnread denies every request to what an unreadable RequestAuthentication is
+// for: without it clients could write the headers that its tokens fill. number is
+// the first that no policy has.
+func (c *compiler) closeUnread(number int) {
+	for i, item := range c.set.RequestAuthentications.All() {
+		if len(item.Unread) == 0 {
+			continue
+		}
+		deny := &securityv1.AuthorizationPolicy{}
+		deny.Spec.Selector = item.Object.Spec.Selector
+		p := &authorizationPolicy{action: securityv1beta1.AuthorizationPolicy_DENY, number: number + i, refs: targetsOf(&item.Object.Spec)}
+		p.item = object.Item[*securityv1.AuthorizationPolicy]{Ref: item.Ref, Origin: item.Origin, Object: deny}
+		p.everywhere = slices.ContainsFunc(item.Unread, func(f string) bool { return !strings.HasPrefix(f, "spec.jwtRules") })
+		p.rules = []*plan.PolicyRule{{Origin: p.origin(""), Broken: "the RequestAuthentication cannot be read"}}
+		c.authorization[item.Ref.Namespace] = append(c.authorization[item.Ref.Namespace], p)
+		c.onPolicy(problem.Schema, p, "", "what it is for refuses every request until it can be read, since clients could forge what its tokens fill", "correct the fields that are reported")
+	}
 }
 
 func (c *compiler) readDryRun(p *authorizationPolicy, value string) bool {

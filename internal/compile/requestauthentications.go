@@ -34,6 +34,9 @@ type authentication struct {
 // namespace first, then the oldest first.
 func (c *compiler) readAuthentications() {
 	for _, item := range c.set.RequestAuthentications.All() {
+		if len(item.Unread) > 0 {
+			continue // see closeUnread
+		}
 		a := &authentication{item: item}
 		spec := &item.Object.Spec
 		if spec.Selector != nil && len(targetsOf(spec)) > 0 {

@@ -102,14 +102,21 @@ func (r *reader) invalid(file string, doc document, h header, err error) {
 		p.Remedy = "this looks like a template; render it first (helm template) and give the result"
 	}
 	r.report(p)
-	if h.plain && h.kind == "AuthorizationPolicy" && h.name != "" {
-		// What it closes stays closed.
-		policy := &securityv1.AuthorizationPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: h.name}}
-		at := object.Origin{File: file, Line: firstLine(doc)}
-		if ref, ok := r.builder.Add(policy, at); ok {
-			r.added[ref] = added{at, policy}
-			r.builder.Unread(ref, []string{"spec"})
-		}
+	if !h.plain || h.name == "" {
+		return
+	}
+	var closes any
+	switch meta := (metav1.ObjectMeta{Namespace: h.namespace, Name: h.name}); h.kind {
+	case "AuthorizationPolicy":
+		closes = &securityv1.AuthorizationPolicy{ObjectMeta: meta}
+	case "RequestAuthentication":
+		closes = &securityv1.RequestAuthentication{ObjectMeta: meta}
+	}
+	// What it closes stays closed.
+	at := object.Origin{File: file, Line: firstLine(doc)}
+	if ref, ok := r.builder.Add(closes, at); ok {
+		r.added[ref] = added{at, closes}
+		r.builder.Unread(ref, []string{"spec"})
 	}
 }
 
@@ -250,12 +257,12 @@ func (r *reader) readObject(root *yaml.Node, k kind, h header, at object.Origin,
 	// what cannot be read of it.
 	var unread []string
 	secures := (k.group == "security.istio.io" || k.group == "doorward.dev") && h.name != ""
-	keep := ok || secures && (k.name == "AuthorizationPolicy" || k.name == "APIKeySet")
+	keep := ok || secures && (k.name == "AuthorizationPolicy" || k.name == "APIKeySet" || k.name == "RequestAuthentication")
 	for _, p := range d.problems {
 		if !strings.HasSuffix(k.group, ".istio.io") {
 			p.Istio = ""
 		}
-		if secures && p.Severity == problem.Error {
+		if secures && p.Severity == problem.Error && (!ok || k.name != "RequestAuthentication") {
 			unread = append(unread, p.Field)
 		}
 		r.report(p)
