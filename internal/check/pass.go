@@ -3,11 +3,12 @@ package check
 import (
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
-
-	corev1 "k8s.io/api/core/v1"
 )
 
 // Pass is what the checks of one run share.
@@ -21,8 +22,9 @@ type Pass struct {
 	gateways map[object.Ref]bool // Services in front of gateway workloads
 	pods     map[label][]object.Item[*object.Workload]
 	ways     map[*plan.Listener][]edgeWay
-	came     []*entry                // nil: not looked for
-	known    map[*plan.Route]address // at which members come to a route; zero: none is found
+	came     []*entry                  // nil: not looked for
+	known    map[*plan.Route]address   // at which members come to a route; zero: none is found
+	handed   map[object.Ref][]handover // of the edge, by the gateway's Service
 }
 
 // place is where something was reported: one mistake is one finding, in however
@@ -36,7 +38,7 @@ type place struct {
 type label struct{ namespace, key, value string }
 
 func newPass(set *object.Set, p *plan.Plan) *Pass {
-	pass := &Pass{Set: set, Plan: p, told: map[place]bool{}, gateways: map[object.Ref]bool{}, pods: map[label][]object.Item[*object.Workload]{}, known: map[*plan.Route]address{}}
+	pass := &Pass{Set: set, Plan: p, told: map[place]bool{}, gateways: map[object.Ref]bool{}, pods: map[label][]object.Item[*object.Workload]{}, known: map[*plan.Route]address{}, handed: handovers(p)}
 	for _, l := range p.Listeners() {
 		if l.Dialect == plan.Envoy {
 			pass.gateways[serviceOf(l)] = true
@@ -66,16 +68,26 @@ func (p *Pass) report(at plan.Origin, message, remedy string) {
 
 // reportAs is report in a severity that the circumstances ask for.
 func (p *Pass) reportAs(severity problem.Severity, at plan.Origin, message, remedy string) {
+	c, _ := problem.Lookup(p.code)
+	p.reportIstio(c.Istio, severity, at, message, remedy)
+}
+
+// reportIstio is reportAs with another of Istio's codes than that of the table.
+func (p *Pass) reportIstio(istio string, severity problem.Severity, at plan.Origin, message, remedy string) {
 	key := place{p.code, at.Ref, at.Field}
 	if p.told[key] || at.Ref.IsZero() {
 		return
 	}
 	p.told[key] = true
-	x := problem.New(p.code)
-	x.Severity, x.Object, x.Field = severity, at.Ref.String(), at.Field
-	x.File, x.Line = at.Origin.File, at.Origin.Line
-	x.Message, x.Remedy = message, remedy
-	p.problems = append(p.problems, x)
+	p.problems = append(p.problems, problem.Problem{
+		Code: p.code, Istio: istio, Severity: severity, Object: at.Ref.String(), Field: at.Field,
+		File: at.Origin.File, Line: at.Origin.Line, Message: message, Remedy: remedy,
+	})
+}
+
+// fieldOf is a field of an object of a Set.
+func fieldOf[T metav1.Object](item object.Item[T], field string) plan.Origin {
+	return plan.Origin{Ref: item.Ref, Origin: item.Origin, Field: field}
 }
 
 // show is reportAs of what shows on an address; the zero one is none.

@@ -36,11 +36,11 @@ func authzSourceNotFound(p *Pass) {
 // namespaces are those that the set declares or puts something into.
 func (p *Pass) namespaces() map[string]bool {
 	have := map[string]bool{}
-	everything(p.Set, func(ref object.Ref, _ object.Origin, _ metav1.Object) {
-		if ref.Kind == "Namespace" {
-			have[ref.Name] = true
-		} else if ref.Namespace != "" {
-			have[ref.Namespace] = true
+	everything(p.Set, func(x object.Item[metav1.Object]) {
+		if x.Ref.Kind == "Namespace" {
+			have[x.Ref.Name] = true
+		} else if x.Ref.Namespace != "" {
+			have[x.Ref.Namespace] = true
 		}
 	})
 	return have

@@ -63,10 +63,10 @@ func is(p problem.Problem, code string) bool {
 func annotated(set *object.Set) map[string][]string {
 	noted := map[string][]string{}
 	if set != nil {
-		everything(set, func(ref object.Ref, _ object.Origin, m metav1.Object) {
-			for code := range strings.SplitSeq(m.GetAnnotations()[suppressAnnotation], ",") {
+		everything(set, func(x object.Item[metav1.Object]) {
+			for code := range strings.SplitSeq(x.Object.GetAnnotations()[suppressAnnotation], ",") {
 				if code = strings.TrimSpace(code); code != "" {
-					noted[ref.String()] = append(noted[ref.String()], code)
+					noted[x.Ref.String()] = append(noted[x.Ref.String()], code)
 				}
 			}
 		})
@@ -75,7 +75,7 @@ func annotated(set *object.Set) map[string][]string {
 }
 
 // everything calls yield for each object of a set.
-func everything(set *object.Set, yield func(object.Ref, object.Origin, metav1.Object)) {
+func everything(set *object.Set, yield func(object.Item[metav1.Object])) {
 	each(set.Namespaces, yield)
 	each(set.Services, yield)
 	each(set.EndpointSlices, yield)
@@ -98,8 +98,8 @@ func everything(set *object.Set, yield func(object.Ref, object.Origin, metav1.Ob
 	each(set.LoginProviders, yield)
 }
 
-func each[T metav1.Object](c object.Collection[T], yield func(object.Ref, object.Origin, metav1.Object)) {
+func each[T metav1.Object](c object.Collection[T], yield func(object.Item[metav1.Object])) {
 	for _, item := range c.All() {
-		yield(item.Ref, item.Origin, item.Object)
+		yield(object.Item[metav1.Object]{Ref: item.Ref, Origin: item.Origin, NoNamespace: item.NoNamespace, Object: item.Object})
 	}
 }

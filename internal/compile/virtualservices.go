@@ -201,7 +201,10 @@ func (c *compiler) buildHosts(g *serverGroup) {
 			served[sv.gateway] = vss
 		}
 		sv.gateway.http = true
-		redirect := sv.Tls.GetHttpsRedirect()
+		var redirect *plan.Origin // of the server that asks for https
+		if sv.Tls.GetHttpsRedirect() {
+			redirect = &plan.Origin{Ref: sv.gateway.item.Ref, Origin: sv.gateway.item.Origin, Field: sv.field}
+		}
 		for _, v := range vss {
 			key := built{v, sv.gateway}
 			for _, h := range v.hosts {
@@ -218,14 +221,14 @@ func (c *compiler) buildHosts(g *serverGroup) {
 				})
 			}
 		}
-		if redirect {
+		if redirect != nil {
 			for name := range sv.hosts.names {
-				at(name).redirect = true
+				at(name).add(built{}, nil, redirect)
 			}
 		}
 	}
 	for _, h := range hosts {
-		g.chain.Hosts = append(g.chain.Hosts, h.finish(g.chain.Origin))
+		g.chain.Hosts = append(g.chain.Hosts, h.finish())
 	}
 	slices.SortFunc(g.chain.Hosts, func(a, b *plan.Host) int { return cmp.Compare(a.Name, b.Name) })
 }
@@ -240,11 +243,11 @@ type built struct {
 type builtHost struct {
 	*plan.Host
 	from     map[built]bool
-	redirect bool
+	redirect *plan.Origin // of the server that wants the redirect to https
 }
 
-func (h *builtHost) add(key built, routes []*plan.Route, redirect bool) {
-	h.redirect = h.redirect || redirect
+func (h *builtHost) add(key built, routes []*plan.Route, redirect *plan.Origin) {
+	h.redirect = cmp.Or(h.redirect, redirect)
 	if h.from[key] {
 		return
 	}
@@ -254,12 +257,12 @@ func (h *builtHost) add(key built, routes []*plan.Route, redirect bool) {
 
 // finish moves what takes every request to the end, and puts the redirect to
 // https before everything.
-func (h *builtHost) finish(origin plan.Origin) *plan.Host {
+func (h *builtHost) finish() *plan.Host {
 	slices.SortStableFunc(h.Routes, func(a, b *plan.Route) int { return last(a) - last(b) })
-	if h.redirect {
+	if h.redirect != nil {
 		plain := match.Condition{Attr: match.Scheme, Text: match.Text{Op: match.Exact, Value: "http"}}
 		h.Routes = append([]*plan.Route{{
-			Origin: origin, Rule: match.Rule{All: []match.Condition{plain}}, Place: "httpsRedirect comes first",
+			Origin: *h.redirect, Rule: match.Rule{All: []match.Condition{plain}}, Place: "httpsRedirect comes first",
 			Action: &plan.Redirect{Code: 301, Scheme: "https", KeepHost: true},
 		}}, h.Routes...)
 	}

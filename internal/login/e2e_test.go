@@ -2,9 +2,17 @@ package login_test
 
 import (
 	"crypto/rand"
+	"maps"
 	"net/http"
+	"net/url"
+	"runtime"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestLogin(t *testing.T) {
@@ -108,6 +116,84 @@ func TestCORS(t *testing.T) {
 	}
 }
 
+// A session that is too long for one cookie is in several, and those go when it shrinks.
+func TestLongSessionsAreSplit(t *testing.T) {
+	p := newIDP(t)
+	st := newStage(t, p, setting{})
+	groups := func(n int) []string {
+		var all []string
+		for range n {
+			all = append(all, rand.Text())
+		}
+		return all
+	}
+	p.set(func() { p.claims["groups"] = groups(150) })
+	b := st.browser()
+	b.logIn("/")
+	c := b.cookies()
+	if len(c) < 2 || c["doorward_session_0"] == "" || c["doorward_session_1"] == "" || c["doorward_session"] != "" {
+		t.Fatalf("cookies: %v", slices.Sorted(maps.Keys(c)))
+	}
+	for name, value := range c {
+		if len(name)+len(value) > 4000 {
+			t.Errorf("%s has %d bytes", name, len(value))
+		}
+	}
+	b.open("/x") // the parts are joined, and taken out
+	if got := b.got().Header; got.Get("kubeflow-userid") != "alice@example.com" || got.Get("Cookie") != "" {
+		t.Errorf("the application gets %v", got)
+	}
+	delete(c, "doorward_session_1")
+	other := st.browser()
+	other.set(c)
+	other.open("/x")
+	other.want(302) // a part is missing
+	p.set(func() { p.claims["groups"] = []string{"a"} })
+	b.open("/oauth2/start")
+	b.follow()
+	if c := b.cookies(); len(c) != 1 || c["doorward_session"] == "" {
+		t.Errorf("cookies after the session is short again: %v", slices.Sorted(maps.Keys(c)))
+	}
+	p.set(func() { p.claims["groups"] = groups(700) })
+	b.open("/oauth2/start")
+	b.follow()
+	b.want(500)
+}
+
+func TestTamperedCookies(t *testing.T) {
+	st := newStage(t, newIDP(t), setting{})
+	b := st.browser()
+	b.logIn("/")
+	sealed := b.cookies()["doorward_session"]
+	try := func(what string, cookies map[string]string) {
+		t.Helper()
+		other := st.browser()
+		other.set(cookies)
+		other.do("GET", "/x", "")
+		if other.last.StatusCode != 401 {
+			t.Errorf("%s: status %d, want 401", what, other.last.StatusCode)
+		}
+	}
+	for i := 0; i < len(sealed); i += 1 + len(sealed)/40 {
+		c := byte('A')
+		if sealed[i] == c {
+			c = 'B'
+		}
+		try("byte "+strconv.Itoa(i), map[string]string{"doorward_session": sealed[:i] + string(c) + sealed[i+1:]})
+	}
+	try("cut", map[string]string{"doorward_session": sealed[:len(sealed)-4]})
+	try("longer", map[string]string{"doorward_session": sealed + "AAAA"})
+	try("empty", map[string]string{"doorward_session": ""})
+	try("huge", map[string]string{"doorward_session": strings.Repeat("A", 6000)})
+	try("no base64", map[string]string{"doorward_session": "!!!"})
+	b.open("/oauth2/start")
+	try("a login under way for a session", map[string]string{"doorward_session": b.cookies()["doorward_login_0"]})
+	good := st.browser()
+	good.set(map[string]string{"doorward_session_0": sealed[:100], "doorward_session_1": sealed[100:]})
+	good.open("/x")
+	good.want(200)
+}
+
 func TestCallback(t *testing.T) {
 	p := newIDP(t)
 	st := newStage(t, p, setting{})
@@ -195,6 +281,118 @@ func TestLoginsUnderWay(t *testing.T) {
 	b.want(200)
 }
 
+// Fifty requests of one session refresh it once.
+func TestRefreshOnce(t *testing.T) {
+	p := newIDP(t)
+	st := newStage(t, p, setting{})
+	p.set(func() { p.iat, p.exp = -100*time.Second, 10*time.Second }) // due at once
+	b := st.browser()
+	b.open("/")
+	for b.last.StatusCode == 302 && !strings.HasPrefix(b.last.Header.Get("Location"), site+"/oauth2/callback") {
+		b.open(b.last.Header.Get("Location"))
+	}
+	b.open(b.last.Header.Get("Location")) // the callback; what comes next would refresh
+	old := b.cookies()
+	hold := make(chan struct{})
+	p.set(func() { p.hold, p.iat, p.exp = hold, 0, time.Hour })
+	var all sync.WaitGroup
+	var fresh atomic.Int32
+	for range 50 {
+		other := st.browser()
+		other.set(old)
+		all.Go(func() {
+			resp := other.open("/x")
+			if resp.StatusCode == 200 && other.cookies()["doorward_session"] != old["doorward_session"] {
+				fresh.Add(1)
+			}
+		})
+	}
+	waitFor(t, func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.refreshes > 0 })
+	close(hold)
+	all.Wait()
+	if n := fresh.Load(); n != 50 {
+		t.Errorf("%d of 50 requests got the new session", n)
+	}
+	late := st.browser()
+	late.set(old)
+	late.open("/x")
+	late.want(200)
+	if got := late.last.Header.Get("Cache-Control"); got != "no-store" {
+		t.Errorf("an answer of the application with the new cookie has Cache-Control %q", got)
+	}
+	if p.refreshes != 1 {
+		t.Errorf("%d refreshes, want 1", p.refreshes)
+	}
+	if got, want := late.got().Header.Get("X-Auth-Request-User"), "u1"; got != want {
+		t.Errorf("user %q", got)
+	}
+}
+
+// waitFor waits for what other goroutines do.
+func waitFor(t *testing.T, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal("it does not come to pass")
+		}
+	}
+}
+
+func TestRefreshThatFails(t *testing.T) {
+	p := newIDP(t)
+	p.iat, p.exp = -100*time.Second, 10*time.Second
+	st := newStage(t, p, setting{})
+	session := func() map[string]string {
+		b := st.browser()
+		b.open("/oauth2/start")
+		b.open(b.last.Header.Get("Location"))
+		b.open(b.last.Header.Get("Location"))
+		return b.cookies()
+	}
+	away, refused, other := session(), session(), session()
+	b := st.browser()
+	b.set(away)
+	p.set(func() { p.away = true })
+	b.open("/x")
+	b.want(200) // until the token ends
+	p.set(func() { p.away, p.refused = false, true })
+	b = st.browser()
+	b.set(refused)
+	b.open("/x")
+	b.want(302)
+	b = st.browser()
+	b.set(refused)
+	b.do("GET", "/x", "")
+	b.want(401)
+	p.set(func() { p.refused, p.claims = false, map[string]any{"sub": "u2"} })
+	b = st.browser()
+	b.set(other)
+	b.do("GET", "/x", "")
+	b.want(401) // renewed for somebody else
+}
+
+func TestProviderAway(t *testing.T) {
+	p := newIDP(t)
+	p.away = true
+	st := newStage(t, p, setting{})
+	b := st.browser()
+	b.open("/")
+	b.want(503)
+	if !strings.Contains(b.body, "The login service is away") || !strings.HasPrefix(b.last.Header.Get("Content-Type"), "text/html") || b.last.Header.Get("Retry-After") == "" {
+		t.Errorf("the page: %v %s", b.last.Header, b.body)
+	}
+	b.do("GET", "/", "")
+	b.want(401)
+	b.open("/public/")
+	b.want(200)
+	p.set(func() { p.away = false })
+	waitFor(t, func() bool { return b.open("/").StatusCode == 302 })
+	b.follow()
+	p.set(func() { p.away = true })
+	b.open("/oauth2/userinfo")
+	b.want(200) // the session goes on
+}
+
 func TestPages(t *testing.T) {
 	st := newStage(t, newIDP(t), setting{})
 	b := st.browser()
@@ -221,6 +419,160 @@ func TestPages(t *testing.T) {
 	b.want(405)
 }
 
+func TestSignOut(t *testing.T) {
+	p := newIDP(t)
+	state := t.TempDir()
+	st := newStage(t, p, setting{state: state, spec: "cookie: {secretRef: {name: login, key: cookies}}, logout: {postLogoutRedirect: /bye}"})
+	b := st.browser()
+	b.logIn("/")
+	copied := b.cookies()
+	b.open("/oauth2/sign_out?rd=/y")
+	to, _ := b.last.Location()
+	if got := to.Scheme + "://" + to.Host + to.Path; got != p.URL+"/logout" {
+		t.Errorf("sent to %q", got)
+	}
+	if q := to.Query(); q.Get("post_logout_redirect_uri") != site+"/bye" || q.Get("client_id") != "kubeflow" || q.Get("id_token_hint") == "" {
+		t.Errorf("asks %v", q)
+	}
+	if len(b.cookies()) != 0 {
+		t.Errorf("cookies after the logout: %v", b.cookies())
+	}
+	again := st.browser()
+	again.set(copied)
+	again.do("GET", "/", "")
+	again.want(401)
+	b.open("/oauth2/sign_out?rd=https://evil.example/")
+	if got := b.last.Header.Get("Location"); got != site+"/" {
+		t.Errorf("without a session sent to %q", got)
+	}
+	restarted := newStage(t, p, setting{state: state})
+	again = restarted.browser()
+	again.set(copied)
+	again.do("GET", "/", "")
+	again.want(401) // a logout outlives a restart
+}
+
+func TestBackchannelLogout(t *testing.T) {
+	p := newIDP(t)
+	st := newStage(t, p, setting{spec: "cookie: {secretRef: {name: login, key: cookies}}, logout: {backchannel: true}"})
+	session := func(sid, sub string) *browser {
+		p.set(func() { p.claims = map[string]any{"sid": sid, "sub": sub} })
+		b := st.browser()
+		b.logIn("/")
+		return b
+	}
+	post := func(b *browser, token string) int {
+		return b.do("POST", "/oauth2/backchannel-logout", url.Values{"logout_token": {token}}.Encode(), "Content-Type: application/x-www-form-urlencoded").StatusCode
+	}
+	event := map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}
+	b := session("s1", "u1")
+	for what, claims := range map[string]map[string]any{
+		"no event":         {"events": nil},
+		"another event":    {"events": map[string]any{"x": map[string]any{}}},
+		"a nonce":          {"nonce": "x", "events": event},
+		"another audience": {"aud": "other"},
+		"another issuer":   {"iss": "https://evil.example"},
+		"expired":          {"exp": 1},
+		"nobody":           {"sub": nil, "sid": nil},
+		"no iat":           {"iat": nil},
+	} {
+		if got := post(b, p.logoutToken(claims)); got != 400 {
+			t.Errorf("%s: status %d, want 400", what, got)
+		}
+	}
+	if got := post(b, "x.y.z"); got != 400 {
+		t.Errorf("no token: status %d", got)
+	}
+	if got := post(b, strings.Repeat("x", 40<<10)); got != 413 {
+		t.Errorf("a long body: status %d", got)
+	}
+	p.mu.Lock()
+	id := p.sign(p.idToken(""))
+	p.mu.Unlock()
+	if got := post(b, id); got != 400 {
+		t.Errorf("an ID token: status %d", got)
+	}
+	if got := b.do("GET", "/oauth2/backchannel-logout", "").StatusCode; got != 400 {
+		t.Errorf("GET: status %d", got)
+	}
+	b.open("/x")
+	b.want(200)
+
+	other, third := session("s2", "u1"), session("s3", "u3")
+	caller := st.browser()
+	if got := post(caller, p.logoutToken(map[string]any{"sid": "s1"})); got != 200 || caller.last.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("a logout of a session: status %d", got)
+	}
+	b.do("GET", "/x", "")
+	b.want(401)
+	other.do("GET", "/x", "")
+	other.want(200)
+	if got := post(caller, p.logoutToken(map[string]any{"sid": nil, "sub": "u1"})); got != 200 {
+		t.Errorf("a logout of a subject: status %d", got)
+	}
+	other.do("GET", "/x", "")
+	other.want(401)
+	third.do("GET", "/x", "")
+	third.want(200)
+}
+
+// A new secret before the old one keeps sessions; without the old one they end.
+func TestSecretRotation(t *testing.T) {
+	p := newIDP(t)
+	st := newStage(t, p, setting{secrets: "0123456789abcdef-first"})
+	b := st.browser()
+	b.logIn("/")
+	for _, c := range []struct {
+		secrets string
+		status  int
+	}{
+		{`"0123456789abcdef-second\n0123456789abcdef-first"`, 200},
+		{"0123456789abcdef-second", 401},
+		{"0123456789abcdef-first", 200},
+	} {
+		st.write(setting{secrets: c.secrets})
+		if err := st.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.do("GET", "/", "")
+		if b.last.StatusCode != c.status {
+			t.Errorf("secrets %s: status %d, want %d", c.secrets, b.last.StatusCode, c.status)
+		}
+	}
+}
+
+// Keys that are made here outlive a restart with --state only.
+func TestMadeKeysAreKept(t *testing.T) {
+	p := newIDP(t)
+	for _, c := range []struct {
+		state  string
+		status int
+	}{{t.TempDir(), 200}, {"", 401}} {
+		x := setting{spec: "cookie: {name: kf}", state: c.state}
+		b := newStage(t, p, x).browser()
+		b.logIn("/")
+		again := newStage(t, p, x).browser()
+		again.set(b.cookies())
+		again.do("GET", "/", "")
+		if again.last.StatusCode != c.status {
+			t.Errorf("state %q: status %d, want %d", c.state, again.last.StatusCode, c.status)
+		}
+	}
+}
+
+// The provider's keys may change at any time.
+func TestProviderRotatesItsKeys(t *testing.T) {
+	p := newIDP(t)
+	st := newStage(t, p, setting{})
+	st.browser().logIn("/")
+	p.rotate()
+	b := st.browser()
+	b.open("/")
+	b.follow()
+	b.open("/oauth2/userinfo")
+	b.want(200)
+}
+
 // The address bar's scheme and host are those of the outermost hop.
 func TestRedirectURI(t *testing.T) {
 	st := newStage(t, newIDP(t), setting{})
@@ -236,23 +588,16 @@ func TestRedirectURI(t *testing.T) {
 	}
 }
 
-// Browsers speak HTTP/2, where each cookie may come in a field of its own.
-func TestLoginOverHTTP2(t *testing.T) {
+// Without a refresh token a login lasts as long as its ID token.
+func TestWithoutRefreshToken(t *testing.T) {
 	p := newIDP(t)
-	var groups []string
-	for range 150 {
-		groups = append(groups, rand.Text())
-	}
-	p.claims["groups"] = groups
-	b := newStage(t, p, setting{}).browser()
-	b.Transport.(*http.Transport).ForceAttemptHTTP2 = true
-	b.logIn("/x?y=1")
-	if b.last.ProtoMajor != 2 {
-		t.Fatalf("spoken is %s", b.last.Proto)
-	}
-	if got := b.got().Header; got.Get("Cookie") != "" || got.Get("kubeflow-userid") != "alice@example.com" {
-		t.Errorf("the application gets %v", got)
-	}
-	b.do("GET", "/oauth2/userinfo", "")
+	p.noRefreshToken, p.iat, p.exp = true, -100*time.Second, 10*time.Second
+	st := newStage(t, p, setting{})
+	b := st.browser()
+	b.logIn("/")
+	b.do("GET", "/x", "")
 	b.want(200)
+	if p.refreshes != 0 {
+		t.Errorf("%d refreshes", p.refreshes)
+	}
 }

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"strings"
 	"time"
 
@@ -235,11 +234,7 @@ func (w *walk) verify(r *TokenRule, found []foundToken) (token *match.Token, fai
 	for i := len(found) - 1; i >= 0; i-- {
 		token, failure = w.world.Verify(r, found[i].token, w.world.Now())
 		if w.tr != nil {
-			why := failure.String()
-			if token != nil {
-				why = "good, " + cmp.Or(token.Principal(), "but of nobody: it needs both iss and sub")
-			}
-			w.tr.add("token", found[i].String()+" for issuer "+r.Issuer, r.Origin, token != nil, why)
+			w.tr.add("token", found[i].String()+" for issuer "+r.Issuer, r.Origin, token != nil, failure.String())
 		}
 		if token == nil {
 			break
