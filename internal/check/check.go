@@ -55,6 +55,7 @@ func All() []Check {
 		{problem.JWTIssuerUnknown, jwtIssuerUnknown},
 		{problem.JWTTokenStripped, jwtTokenStripped},
 		{problem.JWTClaimRoute, jwtClaimRoute},
+		{problem.AuthnSelectsNothing, authnSelectsNothing},
 		{problem.AuthzSourceNotFound, authzSourceNotFound},
 		{problem.WorkloadDeniedByDefault, workloadDeniedByDefault},
 		{problem.GatewayDeniedByDefault, gatewayDeniedByDefault},

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/doorward/doorward/internal/object"
@@ -79,19 +78,12 @@ type approach struct {
 
 // leading finds a route to a sidecar, best one with an address.
 func (p *Pass) leading(door *plan.Listener) (best approach) {
-	for _, l := range p.Plan.Listeners() {
-		if l.Dialect != plan.Envoy && l.Dialect != plan.NGINX || best.on.listener != nil {
-			continue
+	for _, a := range p.arrivals()[door] {
+		best.caller = a.listener
+		if on, ok := p.way(a.listener, a.hosted, a.route); ok {
+			best.on = on
+			break
 		}
-		p.onRoutes(l, func(h *plan.Host, r *plan.Route) {
-			if best.on.listener != nil || !slices.Contains(doors(r), door) {
-				return
-			}
-			best.caller = l
-			if l.Dialect == plan.Envoy {
-				best.on, _ = p.way(l, h, r)
-			}
-		})
 	}
 	return best
 }

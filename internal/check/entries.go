@@ -66,8 +66,8 @@ func (p *Pass) enter(a address, r *plan.Route) bool {
 	}
 	e := &entry{on: a, route: r, service: f.To[0].Backend.Service}
 	for _, h := range v.out.Hops() {
-		g := guardsOf(h.Listener)
-		e.guarded = e.guarded || g.requires()
+		g := p.guardsOf(h.Listener)
+		e.guarded = e.guarded || g.required
 		e.identity = append(e.identity, g.header...)
 	}
 	e.open = p.visit(a, visitor{}).took(r)

@@ -17,9 +17,20 @@ type guarding struct {
 	keys     bool
 	session  bool // a login of our own
 	policies *plan.Policies
+	required bool // something refuses requests without login or token
 }
 
-func guardsOf(l *plan.Listener) guarding {
+// guardsOf reads the guards of a listener.
+func (p *Pass) guardsOf(l *plan.Listener) guarding {
+	if g, ok := p.guards[l]; ok {
+		return *g
+	}
+	g := readGuards(l)
+	p.guards[l] = &g
+	return g
+}
+
+func readGuards(l *plan.Listener) guarding {
 	var g guarding
 	for _, guard := range l.Guards {
 		switch x := guard.(type) {
@@ -50,6 +61,7 @@ func guardsOf(l *plan.Listener) guarding {
 	if g.policies == nil {
 		g.policies = &plan.Policies{}
 	}
+	g.required = len(g.asked) > 0 || len(g.tokenRules()) > 0 || g.onlyPrincipals()
 	return g
 }
 
@@ -106,11 +118,6 @@ func (g *guarding) onlyPrincipals() bool {
 	return some
 }
 
-// requires tells whether something refuses requests without login or token.
-func (g *guarding) requires() bool {
-	return len(g.asked) > 0 || len(g.tokenRules()) > 0 || g.onlyPrincipals()
-}
-
 // asksToken tells whether a rule looks at tokens; with either, also where it asks
 // that they be absent.
 func asksToken(r *plan.PolicyRule, either bool) bool {
@@ -134,7 +141,7 @@ func (g *guarding) rules() []*plan.PolicyRule {
 func (p *Pass) workloads(yield func(*plan.Listener, guarding)) {
 	for _, l := range p.Plan.Listeners() {
 		if l.Dialect == plan.Envoy || l.Dialect == plan.Sidecar {
-			yield(l, guardsOf(l))
+			yield(l, p.guardsOf(l))
 		}
 	}
 }

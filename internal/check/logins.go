@@ -227,7 +227,7 @@ func jwtTokenStripped(p *Pass) {
 			}
 			p.onRoutes(l, func(h *plan.Host, r *plan.Route) {
 				for _, door := range doors(r) {
-					behind := guardsOf(door)
+					behind := p.guardsOf(door)
 					if !takes(behind.tokens, t.Issuer) || len(behind.tokenRules()) == 0 && !behind.onlyPrincipals() {
 						continue
 					}

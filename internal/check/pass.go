@@ -22,9 +22,11 @@ type Pass struct {
 	gateways map[object.Ref]bool // Services in front of gateway workloads
 	pods     map[label][]object.Item[*object.Workload]
 	ways     map[*plan.Listener][]edgeWay
-	came     []*entry                  // nil: not looked for
-	known    map[*plan.Route]address   // at which members come to a route; zero: none is found
-	handed   map[object.Ref][]handover // of the edge, by the gateway's Service
+	came     []*entry // nil: not looked for
+	guards   map[*plan.Listener]*guarding
+	arrived  map[*plan.Listener][]arrival // nil: not looked for
+	known    map[*plan.Route]address      // at which members come to a route; zero: none is found
+	handed   map[object.Ref][]handover    // of the edge, by the gateway's Service
 }
 
 // place is where something was reported: one mistake is one finding, in however
@@ -38,7 +40,7 @@ type place struct {
 type label struct{ namespace, key, value string }
 
 func newPass(set *object.Set, p *plan.Plan) *Pass {
-	pass := &Pass{Set: set, Plan: p, told: map[place]bool{}, gateways: map[object.Ref]bool{}, pods: map[label][]object.Item[*object.Workload]{}, known: map[*plan.Route]address{}, handed: handovers(p)}
+	pass := &Pass{Set: set, Plan: p, told: map[place]bool{}, gateways: map[object.Ref]bool{}, pods: map[label][]object.Item[*object.Workload]{}, known: map[*plan.Route]address{}, guards: map[*plan.Listener]*guarding{}, handed: handovers(p)}
 	for _, l := range p.Listeners() {
 		if l.Dialect == plan.Envoy {
 			pass.gateways[serviceOf(l)] = true

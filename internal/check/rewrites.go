@@ -19,10 +19,17 @@ type arrival struct {
 	host, hostBehind string // "": as sent
 }
 
-// arrivals are those of every sidecar.
+// arrivals are those of every sidecar, from gateways and from the edge.
 func (p *Pass) arrivals() map[*plan.Listener][]arrival {
+	if p.arrived != nil {
+		return p.arrived
+	}
 	all := map[*plan.Listener][]arrival{}
-	p.front(func(l *plan.Listener, _ guarding) {
+	p.arrived = all
+	for _, l := range p.Plan.Listeners() {
+		if l.Dialect != plan.Envoy && l.Dialect != plan.NGINX {
+			continue
+		}
 		p.onRoutes(l, func(h *plan.Host, r *plan.Route) {
 			f, ok := r.Action.(*plan.Forward)
 			if !ok {
@@ -33,7 +40,7 @@ func (p *Pass) arrivals() map[*plan.Listener][]arrival {
 				all[door] = append(all[door], a)
 			}
 		})
-	})
+	}
 	return all
 }
 

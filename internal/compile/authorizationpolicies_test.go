@@ -130,7 +130,7 @@ func TestPolicyProblems(t *testing.T) {
 	selected := "selector: {matchLabels: {istio: ingressgateway}}, "
 	for _, c := range []struct{ spec, want string }{ // "" is no problem
 		{`{rules: [{}]}`, ""},
-		{`{action: DENY, rules: [{from: [{source: {notRequestPrincipals: ["*"]}}], to: [{operation: {notPaths: ["/dex/*", "/dex/**", "/oauth2/*"]}}]}]}`, ""},
+		{`{action: DENY, rules: [{from: [{source: {notRequestPrincipals: ["*"]}}], to: [{operation: {notPaths: ["/dex/*", "/dex/**", "/oauth2/*"]}}]}]}`, problem.PathPatternLiteralStar},
 		{`{action: DENY, rules: [{to: [{operation: {paths: ["/dex/**"]}}]}]}`, problem.PathPatternLiteralStar},
 		{`{action: DENY, rules: [{to: [{operation: {notPaths: ["/v*/x", "/w/*"]}}]}]}`, problem.PathPatternLiteralStar},
 		{`{action: DENY, rules: [{to: [{operation: {hosts: ["*.example.*"]}}]}]}`, problem.PathPatternLiteralStar},
@@ -203,5 +203,41 @@ func TestPolicySetsAreShared(t *testing.T) {
 	first := c.policySet([]*authorizationPolicy{p})
 	if again := c.policySet([]*authorizationPolicy{p}); len(c.policySets) != 1 || again.Policies != first.Policies {
 		t.Errorf("got %d sets", len(c.policySets))
+	}
+}
+
+// What the files do not bring is no mistake of theirs; nor is a star that another
+// value covers.
+func TestPolicyRemarks(t *testing.T) {
+	policy := func(spec string) string {
+		return "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: team}\nspec: " + spec
+	}
+	const service = "\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: team}\nspec: {selector: {app: s}, ports: [{port: 80}]}"
+	const mesh = "\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata: {mesh: \"{}\"}"
+	ghost, asks := policy(`{selector: {matchLabels: {app: ghost}}, rules: [{}]}`), policy(`{action: CUSTOM, provider: {name: x}, rules: [{}]}`)
+	stars := policy(`{action: DENY, rules: [{to: [{operation: {paths: ["/dex/*", "/dex/**"]}}]}]}`)
+	keys := "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {name: r, namespace: team}\nspec: {jwtRules: [{issuer: a, jwksUri: 'http://keys.team.svc.cluster.local/'}]}"
+	for _, c := range []struct {
+		yaml, code string
+		want       problem.Severity
+	}{
+		{ghost, problem.AuthzSelectsNothing, problem.Info},
+		{ghost + service, problem.AuthzSelectsNothing, problem.Warning},
+		{asks, problem.AuthzProviderNotFound, problem.Info},
+		{asks + mesh, problem.AuthzProviderNotFound, problem.Error},
+		{stars, problem.PathPatternLiteralStar, problem.Info},
+		{keys, problem.JWKSUnreachable, problem.Info},
+		{keys + service, problem.JWKSUnreachable, problem.Error},
+	} {
+		_, problems := compileYAML(t, c.yaml)
+		var got problem.Severity
+		for _, p := range problems {
+			if p.Code == c.code {
+				got = p.Severity
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: got %q, want %q in\n%s", c.code, got, c.want, c.yaml)
+		}
 	}
 }

@@ -78,6 +78,10 @@ func (c *compiler) lintProvider(p *authorizationPolicy) {
 		c.onPolicy(problem.AuthzProviderNotFound, p, "spec.provider", "a CUSTOM policy needs a provider: "+denied+"there is "+some(have, "none"), "write provider: {name: ...}")
 		return
 	}
-	c.onPolicy(problem.AuthzProviderNotFound, p, "spec.provider.name", "MeshConfig has no provider "+name+" for authorization: "+denied+"there is "+
+	severity := problem.Error
+	if c.mesh.origin.Ref.IsZero() {
+		severity = problem.Info // MeshConfig is not among the files
+	}
+	c.problemAs(severity, problem.AuthzProviderNotFound, p.item.Ref, p.item.Origin, "spec.provider.name", "MeshConfig has no provider "+name+" for authorization: "+denied+"there is "+
 		some(have, "none")+nearest(name, have), "define it in extensionProviders of ConfigMap istio-system/istio")
 }

@@ -65,6 +65,13 @@ func (c *compiler) readMesh() {
 	c.mesh = m
 }
 
+// RootNamespace is the namespace whose policies count in all.
+func RootNamespace(set *object.Set) string {
+	c := &compiler{set: set}
+	c.readMesh()
+	return c.mesh.rootNamespace
+}
+
 // parseMesh reads the YAML text of a MeshConfig. What it cannot read it reports
 // and leaves at its default.
 func (c *compiler) parseMesh(ref object.Ref, origin object.Origin, text string) *meshv1alpha1.MeshConfig {

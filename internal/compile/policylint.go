@@ -15,15 +15,19 @@ import (
 // What is read and enforced, but probably not meant.
 
 // lintStars reports values with a star in their middle, which is compared
-// literally: /a*/b, or /a/** beside nothing that covers it.
+// literally, as in /a*/b; of /a/** beside a value that covers it they only tell.
 func (c *compiler) lintStars(p *authorizationPolicy, field string, fact match.Fact, values, notValues []string) {
 	if fact != match.FactPath && fact != match.FactHost && fact != match.FactPrincipal {
 		return
 	}
 	for _, list := range [][]string{values, notValues} {
 		for _, value := range list {
-			if literalStar(value) && !covered(value, list) {
-				c.onPolicy(problem.PathPatternLiteralStar, p, field,
+			if literalStar(value) {
+				severity := problem.Warning
+				if covered(value, list) {
+					severity = problem.Info
+				}
+				c.problemAs(severity, problem.PathPatternLiteralStar, p.item.Ref, p.item.Origin, field,
 					strconv.Quote(value)+": a star is special only as the first or the last letter; the other is compared literally",
 					"end the value with one star; in paths {*} is one segment and {**} any number of them")
 			}
@@ -89,7 +93,11 @@ func (c *compiler) lintAuthorizationPolicies() {
 		for _, p := range policies {
 			selector := p.item.Object.Spec.Selector.GetMatchLabels()
 			if p.gateways+p.others == 0 && len(selector) > 0 && !p.everywhere && !pods.match(scope, selector) {
-				c.onPolicy(problem.AuthzSelectsNothing, p, "spec.selector.matchLabels",
+				severity := problem.Warning
+				if len(pods) == 0 || scope != "" && len(c.set.Workloads.In(scope))+len(c.set.Services.In(scope)) == 0 {
+					severity = problem.Info // the workloads are not among the files
+				}
+				c.problemAs(severity, problem.AuthzSelectsNothing, p.item.Ref, p.item.Origin, "spec.selector.matchLabels",
 					"no workload "+where+" has the labels "+labelsText(selector), "use the labels of the Pods, as their Service selects them")
 			}
 			c.lintIdentities(p)

@@ -229,7 +229,11 @@ func (c *compiler) findKeyHosts() {
 func (c *compiler) keyHost(u *url.URL, a *authentication, field string) *plan.Backend {
 	b, missing := c.serviceOfURL(u)
 	if missing != "" {
-		c.onAuthentication(problem.JWKSUnreachable, a, field, "keys cannot be fetched at "+u.Host+": "+missing, "correct the host and port, or write jwks")
+		severity := problem.Error
+		if parts := strings.SplitN(u.Hostname(), ".", 3); len(parts) > 1 && len(c.set.Services.In(parts[1])) == 0 {
+			severity = problem.Info // the Services of that namespace are not among the files
+		}
+		c.problemAs(severity, problem.JWKSUnreachable, a.item.Ref, a.item.Origin, field, "keys cannot be fetched at "+u.Host+": "+missing, "correct the host and port, or write jwks")
 	}
 	return b
 }
