@@ -36,8 +36,33 @@ func gateway(guards ...plan.Guard) (*plan.Plan, *plan.Listener) {
 	return b.Build(), l
 }
 
-// BenchmarkGuard is a gateway's hop with and without the guard: a known token,
-// and four headers filled from it.
+// policies are three, in Kubeflow's manner: paths exempt from the token, who may
+// come at all, and one that no request here meets.
+func policies(t testing.TB) *plan.Policies {
+	condition := func(fact match.Fact, values, notValues []string) match.PolicyCondition {
+		c, err := match.NewPolicyCondition(fact, nil, values, notValues, "istio-system")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	rule := func(from match.PolicyCondition, to ...match.PolicyCondition) *plan.PolicyRule {
+		u := match.PolicyRule{From: []match.Conditions{{from}}}
+		if len(to) > 0 {
+			u.To = []match.Conditions{to}
+		}
+		return &plan.PolicyRule{PolicyRule: u}
+	}
+	deny := plan.NewPolicySet(2, []*plan.PolicyRule{
+		rule(condition(match.FactRequestPrincipal, nil, []string{"*"}), condition(match.FactPath, nil, []string{"/dex/*", "/oauth2/*"})),
+		rule(condition(match.FactSourceIP, []string{"203.0.113.0/24"}, nil), condition(match.FactPath, []string{"/admin/*"}, nil)),
+	}, 0, nil)
+	allow := plan.NewPolicySet(1, []*plan.PolicyRule{rule(condition(match.FactRequestPrincipal, []string{"*"}, nil))}, 0, nil)
+	return &plan.Policies{Deny: deny, Allow: allow}
+}
+
+// BenchmarkGuard is a gateway's hop without guards, with the one of tokens (a known
+// token, and four headers filled from it), and with that and three policies.
 func BenchmarkGuard(b *testing.B) {
 	p := newParty(b)
 	r := rule(p.set(b))
@@ -52,7 +77,8 @@ func BenchmarkGuard(b *testing.B) {
 		want   int
 	}{
 		{"without", nil, 0},
-		{"with", []plan.Guard{plan.NewTokens([]*plan.TokenRule{r})}, 4},
+		{"token", []plan.Guard{plan.NewTokens([]*plan.TokenRule{r})}, 4},
+		{"token and policies", []plan.Guard{plan.NewTokens([]*plan.TokenRule{r}), policies(b)}, 4},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			p, l := gateway(c.guards...)
