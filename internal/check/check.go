@@ -18,6 +18,7 @@ func All() []Check {
 	return []Check{
 		{problem.VSHostHidesWildcard, hostHidesWildcard},
 		{problem.VSRouteConflict, routeConflict},
+		{problem.RuleUnreachable, ruleRepeated},
 		{problem.MatchDuplicate, matchCovered},
 		{problem.RuleShadowed, ruleShadowed},
 		{problem.PrefixCatchesSiblings, prefixCatchesSiblings},

@@ -67,6 +67,32 @@ func matchCovered(p *Pass) {
 	})
 }
 
+// ruleRepeated: all conditions of a rule are those of earlier rules. Compile tells of
+// rules behind one that takes every request, and of each repetition.
+func ruleRepeated(p *Pass) {
+	p.hosts(func(_ *plan.Listener, h *plan.Host) {
+		type key struct {
+			ref   object.Ref
+			field string
+		}
+		first := map[key]string{} // the rule that has a condition
+		fresh := map[key]bool{}   // rules with a condition of their own
+		for _, r := range h.Routes {
+			own := rule(r)
+			condition := key{own.Ref, r.Rule.String()}
+			if by, ok := first[condition]; !ok || by == own.Field {
+				first[condition] = own.Field
+				fresh[key{own.Ref, own.Field}] = true
+			}
+		}
+		for _, r := range h.Routes {
+			if own := rule(r); own.Ref.Kind == "VirtualService" && !fresh[key{own.Ref, own.Field}] {
+				p.report(own, "no request reaches the rule: earlier rules have all its conditions ("+r.Rule.String()+")", "delete it, or change its conditions")
+			}
+		}
+	})
+}
+
 // routeConflict: two VirtualServices want the same requests of a host, and which
 // gets them depends on which was made first.
 func routeConflict(p *Pass) {
@@ -140,13 +166,21 @@ func hostHidesWildcard(p *Pass) {
 			continue
 		}
 		for _, c := range l.Chains {
+			var wild []*plan.Host
+			owners := map[*plan.Host]map[object.Ref]bool{} // of their routes
 			for _, h := range c.Hosts {
-				if h.Name == "*" {
+				if !strings.HasPrefix(h.Name, "*") {
 					continue
 				}
-				for _, wider := range c.Hosts {
-					if strings.HasPrefix(wider.Name, "*") && len(wider.Name) < len(h.Name)+1 && wider != h && strings.HasSuffix(h.Name, wider.Name[1:]) {
-						hides(p, h, wider)
+				wild, owners[h] = append(wild, h), map[object.Ref]bool{}
+				for _, r := range h.Routes {
+					owners[h][r.Origin.Ref] = true
+				}
+			}
+			for _, h := range c.Hosts {
+				for _, wider := range wild {
+					if wider != h && len(wider.Name) <= len(h.Name) && strings.HasSuffix(h.Name, wider.Name[1:]) {
+						hides(p, h, wider, owners[wider])
 					}
 				}
 			}
@@ -155,18 +189,14 @@ func hostHidesWildcard(p *Pass) {
 }
 
 // hides reports the VirtualServices of a host that keep its requests from those of
-// a wider one.
-func hides(p *Pass, h, wider *plan.Host) {
+// a wider one, whose routes are theirs.
+func hides(p *Pass, h, wider *plan.Host, theirs map[object.Ref]bool) {
 	x, mine := &paths{}, map[object.Ref]*plan.Route{}
 	for i, r := range h.Routes {
 		x.add(&placed{r, i})
 		if mine[r.Origin.Ref] == nil && p.isRoot(r.Origin.Ref) {
 			mine[r.Origin.Ref] = r
 		}
-	}
-	theirs := map[object.Ref]bool{}
-	for _, r := range wider.Routes {
-		theirs[r.Origin.Ref] = true
 	}
 	var hidden []string
 	seen := map[object.Ref]bool{}

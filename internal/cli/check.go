@@ -44,6 +44,7 @@ func newCheck() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			opts.Partial = true
 			for _, text := range suppress {
 				s, err := check.ParseSuppression(text)
 				if err != nil {

@@ -17,6 +17,8 @@ type Manifests struct {
 	Compile compile.Options
 	// Suppress leaves out problems, beside those that annotations do.
 	Suppress []check.Suppression
+	// Partial says that the manifests may be part of a whole (check.Partial).
+	Partial bool
 }
 
 // Compiled is what manifests have become.
@@ -36,6 +38,9 @@ func (m Manifests) Load(ctx context.Context) (Compiled, error) {
 	p, more := compile.Compile(set, m.Compile)
 	more = append(more, check.Run(set, p)...)
 	m.Source.Point(more)
+	if m.Partial {
+		more = check.Partial(more, set)
+	}
 	problems = check.Suppress(append(problems, more...), set, m.Suppress)
 	problems.Sort()
 	return Compiled{Plan: p, Problems: problems, Objects: set.Len()}, nil
