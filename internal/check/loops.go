@@ -6,6 +6,7 @@ import (
 
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/plan"
+	"github.com/doorward/doorward/internal/problem"
 )
 
 // redirectLoopSelf: who follows a redirect comes back to where he was.
@@ -17,7 +18,7 @@ func redirectLoopSelf(p *Pass) {
 			}
 			for _, sample := range samples(l, h, r) {
 				if way := loop(l, h, r, sample); way != nil {
-					p.report(rule(r), "the redirect leads back to itself: "+strings.Join(way, " to "),
+					p.onRoute(l, h, r, problem.Error, rule(r), "the redirect leads back to itself: "+strings.Join(way, " to "),
 						"match exact: "+strconv.Quote(strings.TrimSuffix(r.Rule.Path.Value, "/"))+" in the redirect rule")
 					break
 				}

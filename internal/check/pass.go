@@ -87,6 +87,14 @@ func (p *Pass) reportIstio(istio string, severity problem.Severity, at plan.Orig
 	})
 }
 
+// onRoute is show of what shows on the requests of a route.
+func (p *Pass) onRoute(l *plan.Listener, h *plan.Host, r *plan.Route, severity problem.Severity, at plan.Origin, message, remedy string) {
+	if !p.told[place{p.code, at.Ref, at.Field}] {
+		on, _ := p.way(l, h, r)
+		p.show(severity, at, on, message, remedy)
+	}
+}
+
 // fieldOf is a field of an object of a Set.
 func fieldOf[T metav1.Object](item object.Item[T], field string) plan.Origin {
 	return plan.Origin{Ref: item.Ref, Origin: item.Origin, Field: field}
@@ -144,11 +152,11 @@ func (p *Pass) hosts(yield func(*plan.Listener, *plan.Host)) {
 
 // routes calls yield for every route of the gateways' listeners that some
 // VirtualService has.
-func (p *Pass) routes(yield func(*plan.Host, *plan.Route)) {
-	p.hosts(func(_ *plan.Listener, h *plan.Host) {
+func (p *Pass) routes(yield func(*plan.Listener, *plan.Host, *plan.Route)) {
+	p.hosts(func(l *plan.Listener, h *plan.Host) {
 		for _, r := range h.Routes {
 			if r.Origin.Ref.Kind == "VirtualService" {
-				yield(h, r)
+				yield(l, h, r)
 			}
 		}
 	})

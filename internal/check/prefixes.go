@@ -6,6 +6,7 @@ import (
 
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/plan"
+	"github.com/doorward/doorward/internal/problem"
 )
 
 // rewritten is the prefix that a route rewrites, and with what. It is false for
@@ -21,14 +22,14 @@ func rewritten(r *plan.Route) (prefix, with string, ok bool) {
 // rewriteSlashMismatch: a prefix and what replaces it end differently, so the
 // path of the application gets a slash too many or one too few.
 func rewriteSlashMismatch(p *Pass) {
-	p.routes(func(_ *plan.Host, r *plan.Route) {
+	p.routes(func(l *plan.Listener, h *plan.Host, r *plan.Route) {
 		prefix, with, ok := rewritten(r)
 		if !ok || strings.HasSuffix(prefix, "/") == strings.HasSuffix(with, "/") {
 			return
 		}
 		long, short := strings.TrimSuffix(prefix, "/")+"/", strings.TrimSuffix(prefix, "/")
 		to := with + long[len(prefix):] + "x"
-		p.report(field(r, ".uri.prefix"),
+		p.onRoute(l, h, r, problem.Warning, field(r, ".uri.prefix"),
 			"prefix "+strconv.Quote(prefix)+" and rewrite "+strconv.Quote(with)+" differ in the slash at their end: "+long+"x is sent on as "+to,
 			"write prefix: "+long+" with rewrite: "+strings.TrimSuffix(with, "/")+"/, and an exact match for "+short)
 	})
@@ -37,13 +38,13 @@ func rewriteSlashMismatch(p *Pass) {
 // forwardedPrefixMissing: an application cannot know under which prefix it is
 // seen when that is taken away and no header tells it.
 func forwardedPrefixMissing(p *Pass) {
-	p.routes(func(_ *plan.Host, r *plan.Route) {
+	p.routes(func(l *plan.Listener, h *plan.Host, r *plan.Route) {
 		prefix, with, ok := rewritten(r)
 		if !ok || prefix == "/" || prefix == with || setsHeader(r, "x-forwarded-prefix") {
 			return
 		}
 		name := strings.TrimSuffix(strings.TrimSuffix(prefix, with), "/") // /outside, where /outside/a/ becomes /a/
-		p.report(rule(r), name+" is taken away from the path and no header tells the application of it; links and redirects that it makes lack it",
+		p.onRoute(l, h, r, problem.Info, rule(r), name+" is taken away from the path and no header tells the application of it; links and redirects that it makes lack it",
 			"headers: {request: {set: {X-Forwarded-Prefix: "+name+"}}}")
 	})
 }

@@ -97,7 +97,7 @@ func ruleRepeated(p *Pass) {
 // gets them depends on which was made first.
 func routeConflict(p *Pass) {
 	told := map[object.Ref]bool{}
-	p.hosts(func(_ *plan.Listener, h *plan.Host) {
+	p.hosts(func(l *plan.Listener, h *plan.Host) {
 		all, x := make([]*placed, 0, len(h.Routes)), &paths{}
 		for i, r := range h.Routes {
 			if p.isRoot(r.Origin.Ref) {
@@ -110,10 +110,16 @@ func routeConflict(p *Pass) {
 				if a.Origin.Ref == b.Origin.Ref || told[a.Origin.Ref] && told[b.Origin.Ref] || !conflict(a.Route, b.Route) {
 					return true
 				}
+				var on address // at which one of them takes what the other wants
+				if path, ok := sample(b.Route); ok {
+					if all := p.addresses(l, h.Name, path); len(all) > 0 {
+						on = all[0]
+					}
+				}
 				for _, pair := range [][2]*placed{{a, b}, {b, a}} {
 					if mine, other := pair[0], pair[1]; !told[mine.Origin.Ref] {
 						told[mine.Origin.Ref] = true
-						p.report(mine.Origin, "it and "+other.Origin.Ref.String()+" "+other.Origin.Field+" want the same requests of host "+h.Name+
+						p.show(problem.Warning, mine.Origin, on, "it and "+other.Origin.Ref.String()+" "+other.Origin.Field+" want the same requests of host "+h.Name+
 							" ("+mine.Rule.String()+" and "+other.Rule.String()+"); the VirtualService that was made first gets them",
 							"give each application a prefix of its own, or put both rules into one VirtualService, the narrower first")
 					}
@@ -227,7 +233,7 @@ func hides(p *Pass, h, wider *plan.Host, theirs map[object.Ref]bool) {
 
 // prefixCatchesSiblings: /app takes /apple as well.
 func prefixCatchesSiblings(p *Pass) {
-	p.hosts(func(_ *plan.Listener, h *plan.Host) {
+	p.hosts(func(l *plan.Listener, h *plan.Host) {
 		s := newSiblings(h)
 		for i, r := range h.Routes {
 			prefix := r.Rule.Path.Value
@@ -240,7 +246,7 @@ func prefixCatchesSiblings(p *Pass) {
 				severity = problem.Warning
 				message = "prefix " + prefix + " also takes requests of " + other.Origin.Ref.String() + " " + other.Origin.Field + " (" + other.Rule.String() + ")"
 			}
-			p.reportAs(severity, field(r, ".uri.prefix"), message, "write prefix: "+prefix+"/ and an exact redirect from "+prefix+" to "+prefix+"/")
+			p.onRoute(l, h, r, severity, field(r, ".uri.prefix"), message, "write prefix: "+prefix+"/ and an exact redirect from "+prefix+" to "+prefix+"/")
 		}
 	})
 }
