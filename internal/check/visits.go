@@ -95,8 +95,11 @@ func (p *Pass) visit(a address, who visitor) *visit {
 	return v
 }
 
-// took tells whether a hop took route r.
+// took tells whether a hop took route r, and did not send the client to https first.
 func (v *visit) took(r *plan.Route) bool {
+	if _, ok := r.Action.(*plan.Forward); ok && v.out.Kind == plan.ToRespond && v.out.Reply.Status == 308 {
+		return false
+	}
 	for _, h := range v.out.Hops() {
 		if h.Route == r {
 			return true

@@ -45,6 +45,7 @@ func newCheck() *cobra.Command {
 				return err
 			}
 			opts.Partial = true
+			opts.Compile.UndeclaredClasses = true
 			for _, text := range suppress {
 				s, err := check.ParseSuppression(text)
 				if err != nil {

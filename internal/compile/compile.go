@@ -34,6 +34,9 @@ import (
 type Options struct {
 	// IngressClasses are served without an IngressClass object.
 	IngressClasses []string
+	// UndeclaredClasses takes Ingresses of any class for served where no class is
+	// declared at all: for those who judge a part of a platform.
+	UndeclaredClasses bool
 	// HTTPSPort is the port of the edge's TLS listener, for use-port-in-redirects;
 	// 0 is 443.
 	HTTPSPort int

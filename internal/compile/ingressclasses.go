@@ -70,6 +70,7 @@ func (c *compiler) serves(x classes, item object.Item[*netv1.Ingress]) bool {
 	case class != nil:
 		if !x.served[*class] && !x.foreign[*class] {
 			c.classNotFound(x, item, *class)
+			return c.opts.UndeclaredClasses && len(x.served)+len(x.foreign) == 0
 		}
 		return x.served[*class]
 	case annotation == "nginx" || annotation != "" && slices.Contains(c.opts.IngressClasses, annotation):

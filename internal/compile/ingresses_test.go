@@ -445,3 +445,27 @@ func TestTableOfAnnotations(t *testing.T) {
 		}
 	}
 }
+
+// Who judges a part of a platform sees its Ingresses served, unless classes are declared.
+func TestUndeclaredClasses(t *testing.T) {
+	const ingress = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i, namespace: shop}\nspec: {ingressClassName: public, rules: [{host: h.example.com, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: s, port: {number: 80}}}}]}}]}"
+	const class = "\n---\napiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: nginx}\nspec: {controller: k8s.io/ingress-nginx}"
+	for _, c := range []struct {
+		yaml string
+		any  bool
+		want int
+	}{{ingress, true, 1}, {ingress, false, 0}, {ingress + class, true, 0}} {
+		p, _ := Compile(loadYAML(t, c.yaml), Options{UndeclaredClasses: c.any})
+		got := 0
+		if edge := p.Listener(plan.Edge); edge != nil {
+			for _, h := range edge.Chains[0].Hosts {
+				if h.Name == "h.example.com" {
+					got++
+				}
+			}
+		}
+		if got != c.want {
+			t.Errorf("any class %v: got %d hosts, want %d of\n%s", c.any, got, c.want, c.yaml)
+		}
+	}
+}
