@@ -77,6 +77,16 @@ func (k *Kubernetes) Kubectl(t testing.TB, args ...string) string {
 	return out
 }
 
+// Refuses runs kubectl, which must fail, and returns what it says.
+func (k *Kubernetes) Refuses(t testing.TB, args ...string) string {
+	t.Helper()
+	out, err := k.run(t, args...)
+	if err == nil {
+		t.Errorf("kubectl %s: it is accepted\n%s", strings.Join(args, " "), out)
+	}
+	return out
+}
+
 func (k *Kubernetes) run(t testing.TB, args ...string) (string, error) {
 	out, err := exec.CommandContext(t.Context(), k.kubectl, append(args, k.flags...)...).CombinedOutput()
 	return string(out), err

@@ -135,13 +135,13 @@ func (k *APIKey) addToSecret(docs []*document, name string) (made *yaml.Node, er
 			continue
 		}
 		if !k.Rotate {
-			return nil, fmt.Errorf("Secret %s/%s has an entry %s already", k.Namespace, name, k.Key.Name)
+			return nil, fmt.Errorf("the Secret %s/%s has an entry %s already", k.Namespace, name, k.Key.Name)
 		}
 		d.edited = true
 		return nil, k.rotate(entry, field == "data")
 	}
 	if k.Rotate {
-		return nil, fmt.Errorf("Secret %s/%s has no entry %s", k.Namespace, name, k.Key.Name)
+		return nil, fmt.Errorf("the Secret %s/%s has no entry %s", k.Namespace, name, k.Key.Name)
 	}
 	into := value(d.root, "stringData")
 	if into == nil || into.Kind != yaml.MappingNode {

@@ -32,7 +32,7 @@ func TestAddTo(t *testing.T) {
 		{"another namespace's set", strings.ReplaceAll(set+"---\n"+secret, "namespace: shop", "namespace: other"), newKey("a"), ""},
 		{"a name that YAML 1.1 reads as false", set + "---\n" + secret, newKey("off"), set + "  keys:\n  - name: \"off\"\n---\n" + secret + "stringData:\n  \"off\": " + digest + "\n"},
 		{"an entry in base64", set + "  keys: [{name: a}]\n---\n" + secret + "data: {a: eA==}\n", newKey("a"), "error: APIKeySet shop/partners has a key a already"},
-		{"only the Secret has it", set + "---\n" + secret + "data: {a: eA==}\n", newKey("a"), "error: Secret shop/hashes has an entry a already"},
+		{"only the Secret has it", set + "---\n" + secret + "data: {a: eA==}\n", newKey("a"), "error: the Secret shop/hashes has an entry a already"},
 		{"a set without Secret", strings.Replace(set, "secretName: hashes", "forward: true", 1), newKey("a"), "error: APIKeySet shop/partners names no secretName"},
 		{"a List", "kind: List\napiVersion: v1\nitems: []\n", newKey("a"), "error: the file has a List, which is not edited; take it apart first"},
 	} {
