@@ -601,3 +601,24 @@ func TestWithoutRefreshToken(t *testing.T) {
 		t.Errorf("%d refreshes", p.refreshes)
 	}
 }
+
+// Browsers speak HTTP/2, where each cookie may come in a field of its own.
+func TestLoginOverHTTP2(t *testing.T) {
+	p := newIDP(t)
+	var groups []string
+	for range 150 {
+		groups = append(groups, rand.Text())
+	}
+	p.claims["groups"] = groups
+	b := newStage(t, p, setting{}).browser()
+	b.Transport.(*http.Transport).ForceAttemptHTTP2 = true
+	b.logIn("/x?y=1")
+	if b.last.ProtoMajor != 2 {
+		t.Fatalf("spoken is %s", b.last.Proto)
+	}
+	if got := b.got().Header; got.Get("Cookie") != "" || got.Get("kubeflow-userid") != "alice@example.com" {
+		t.Errorf("the application gets %v", got)
+	}
+	b.do("GET", "/oauth2/userinfo", "")
+	b.want(200)
+}
