@@ -244,18 +244,10 @@ func (b *routeBuilder) conditions(m *networkingv1alpha3.HTTPMatchRequest, field 
 		u.All = make([]match.Condition, 0, n+3)
 	}
 	for _, k := range sortedKeys(m.Headers) {
-		if isClaim(k) {
-			b.warn(problem.NotCarriedOut, field+".headers", "the condition on a token's claim, "+k+", is not carried out yet; no request fulfils it", "remove the condition")
-			return u, false
-		}
-		b.condition(&u, match.Condition{Attr: match.Header, Name: strings.ToLower(k)}, m.Headers[k], field+".headers."+k)
+		b.condition(&u, headerCondition(k, false), m.Headers[k], field+".headers."+k)
 	}
 	for _, k := range sortedKeys(m.WithoutHeaders) {
-		if isClaim(k) {
-			b.warn(problem.NotCarriedOut, field+".withoutHeaders", "the condition on a token's claim, "+k+", is not carried out yet; no request fulfils it", "remove the condition")
-			return u, false
-		}
-		b.condition(&u, match.Condition{Attr: match.Header, Name: strings.ToLower(k), Not: true}, m.WithoutHeaders[k], field+".withoutHeaders."+k)
+		b.condition(&u, headerCondition(k, true), m.WithoutHeaders[k], field+".withoutHeaders."+k)
 	}
 	for _, k := range sortedKeys(m.QueryParams) {
 		b.condition(&u, match.Condition{Attr: match.Query, Name: k}, m.QueryParams[k], field+".queryParams."+k)
@@ -326,5 +318,19 @@ func plainPrefix(expr string) string {
 	return expr[:max(end, 0)]
 }
 
-// isClaim tells a condition on a claim of a token from one on a header.
-func isClaim(name string) bool { return strings.HasPrefix(name, "@request.auth.") }
+// headerCondition is a condition on a header, or on a claim of the token that the
+// gateway has verified: @request.auth.claims.a.b, or @request.auth.claims[a][b]
+// for names with dots (Istio, ToRoutingClaim).
+func headerCondition(name string, not bool) match.Condition {
+	const claims = "@request.auth.claims"
+	if len(name) > len(claims)+1 && strings.EqualFold(name[:len(claims)], claims) {
+		rest := name[len(claims):]
+		if list, ok := strings.CutSuffix(rest[1:], "]"); ok && rest[0] == '[' {
+			return match.Condition{Attr: match.Claim, Path: strings.Split(list, "]["), Not: not}
+		}
+		if rest[0] == '.' {
+			return match.Condition{Attr: match.Claim, Path: strings.Split(rest[1:], "."), Not: not}
+		}
+	}
+	return match.Condition{Attr: match.Header, Name: strings.ToLower(name), Not: not}
+}

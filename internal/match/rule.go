@@ -14,20 +14,25 @@ const (
 	Authority
 	Header
 	Query
+	Claim
 )
 
 // Condition is one condition on a request, as data.
 type Condition struct {
 	Attr Attr
 	Name string // of the header (lower case) or query parameter
+	Path []string // of the claim, through nested objects
 	Text Text
-	// Not inverts a header condition (VirtualService withoutHeaders). An absent
+	// Not inverts a condition (VirtualService withoutHeaders). An absent
 	// header then counts as the empty text, except for Present.
 	Not bool
 }
 
 // Match tells whether r fulfils the condition.
 func (c *Condition) Match(r *Request) bool {
+	if c.Attr == Claim { // any of its texts will do (Envoy, MetadataMatcher)
+		return r.Token.claim(c.Path, func(v string) bool { return c.Text.Match(v, true) }) != c.Not
+	}
 	v, present := c.value(r)
 	if !c.Not {
 		return c.Text.Match(v, present)
@@ -48,6 +53,10 @@ func (c *Condition) value(r *Request) (string, bool) {
 		return r.Host, true
 	case Header:
 		return r.Part(c.Name)
+	case Claim:
+		var first string
+		present := r.Token.claim(c.Path, func(v string) bool { first = v; return true })
+		return first, present
 	default:
 		return r.QueryValue(c.Name)
 	}
@@ -64,6 +73,8 @@ func (c *Condition) What() string {
 		return "authority"
 	case Header:
 		return "header " + c.Name
+	case Claim:
+		return "claim " + strings.Join(c.Path, ".")
 	default:
 		return "query parameter " + c.Name
 	}
