@@ -299,8 +299,8 @@ func TestBadAnswersKeepTheKeys(t *testing.T) {
 			w.Header().Set("Content-Length", "100")
 			w.Write([]byte("{"))
 		}, "EOF"},
-		"a file":            {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "file:///etc/passwd", 302) }, "no http or https URL"},
-		"round in a circle": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", 302) }, "redirects"},
+		"a file":            {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "file:///etc/passwd", http.StatusFound) }, "no http or https URL"},
+		"round in a circle": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", http.StatusFound) }, "redirects"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

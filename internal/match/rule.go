@@ -20,7 +20,7 @@ const (
 // Condition is one condition on a request, as data.
 type Condition struct {
 	Attr Attr
-	Name string // of the header (lower case) or query parameter
+	Name string   // of the header (lower case) or query parameter
 	Path []string // of the claim, through nested objects
 	Text Text
 	// Not inverts a condition (VirtualService withoutHeaders). An absent
