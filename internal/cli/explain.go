@@ -266,8 +266,15 @@ func explain(p *plan.Plan, l *plan.Listener, req *match.Request, src source.Opti
 // first line of each object; what is returned puts the field's line in its
 // place, in an origin's text.
 func placesOf(out *plan.Outcome, src source.Options) func(origin string) string {
-	var origins []plan.Origin
+	origins := []plan.Origin{out.By}
 	for _, h := range out.Hops() {
+		for _, g := range h.Listener.Guards {
+			if t, ok := g.(*plan.Tokens); ok {
+				for _, r := range t.Rules {
+					origins = append(origins, r.Origin)
+				}
+			}
+		}
 		if h.Host == nil {
 			continue
 		}

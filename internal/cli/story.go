@@ -74,6 +74,9 @@ func (s *story) step(step plan.Step, h *plan.Hop) {
 		text += ": " + step.Why
 	}
 	s.line(step.Kind, text)
+	if step.Kind == "token" {
+		s.line("", step.Origin)
+	}
 	if step.Kind == "route" {
 		if h.Route.Name != "" {
 			s.line("", "called "+h.Route.Name)

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -234,7 +235,11 @@ func (w *walk) verify(r *TokenRule, found []foundToken) (token *match.Token, fai
 	for i := len(found) - 1; i >= 0; i-- {
 		token, failure = w.world.Verify(r, found[i].token, w.world.Now())
 		if w.tr != nil {
-			w.tr.add("token", found[i].String()+" for issuer "+r.Issuer, r.Origin, token != nil, failure.String())
+			why := failure.String()
+			if token != nil {
+				why = "good, " + cmp.Or(token.Principal(), "but of nobody: it needs both iss and sub")
+			}
+			w.tr.add("token", found[i].String()+" for issuer "+r.Issuer, r.Origin, token != nil, why)
 		}
 		if token == nil {
 			break
