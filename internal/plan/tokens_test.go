@@ -203,7 +203,7 @@ func TestSanitise(t *testing.T) {
 	for _, name := range []string{"kubeflow-userid", "kubeflow_userid", "kubeflow-useridx", "kubeflow-user", "x-payload", "x_payload", "x.payload", "under-score", "under_score", "kubeflow-userid"} {
 		w.req.Header.Add(name, "root")
 	}
-	g.sanitise(w)
+	sanitise(w, g.outputs)
 	var left []string
 	for _, f := range w.req.Header {
 		left = append(left, f.Name)

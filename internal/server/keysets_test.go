@@ -35,25 +35,25 @@ spec:
     outputClaimToHeaders: [{header: kubeflow-userid, claim: email}]
 `
 
-// issuer signs tokens and serves its keys.
-type issuer struct {
+// dexKeys signs tokens and serves its keys.
+type dexKeys struct {
 	*httptest.Server
 	key  ed25519.PrivateKey
 	away atomic.Bool
 }
 
-func newIssuer(t *testing.T) *issuer {
+func newDexKeys(t *testing.T) *dexKeys {
 	_, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := &issuer{key: key}
+	i := &dexKeys{key: key}
 	i.Server = httptest.NewServer(i)
 	t.Cleanup(i.Close)
 	return i
 }
 
-func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (i *dexKeys) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case i.away.Load():
 		w.WriteHeader(503)
@@ -66,7 +66,7 @@ func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (i *issuer) token() string {
+func (i *dexKeys) token() string {
 	payload, _ := json.Marshal(map[string]any{
 		"iss": "http://dex.auth.svc.cluster.local:5556/dex", "sub": "1", "email": "alice@example.com", "exp": time.Now().Add(time.Hour).Unix(),
 	})
@@ -96,7 +96,7 @@ func (l *lines) String() string {
 // the state directory for a restart while it is away. Where they were never
 // seen, operators learn why, and the client does not.
 func TestKeySets(t *testing.T) {
-	idp, state := newIssuer(t), t.TempDir()
+	idp, state := newDexKeys(t), t.TempDir()
 	run := func(state string) (*running, *lines) {
 		log := new(lines)
 		r := start(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Header.Get("kubeflow-userid")) }, func(o *Options) {
