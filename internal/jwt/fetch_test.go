@@ -299,7 +299,9 @@ func TestBadAnswersKeepTheKeys(t *testing.T) {
 			w.Header().Set("Content-Length", "100")
 			w.Write([]byte("{"))
 		}, "EOF"},
-		"a file":            {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "file:///etc/passwd", http.StatusFound) }, "no http or https URL"},
+		"a file": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "file:///etc/passwd", http.StatusFound)
+		}, "no http or https URL"},
 		"round in a circle": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", http.StatusFound) }, "redirects"},
 	} {
 		t.Run(name, func(t *testing.T) {
