@@ -54,8 +54,17 @@ func local() []string {
 	}, production...)))
 }
 
+// login is that, behind a login.
+func login() []string {
+	return slices.Sorted(slices.Values(append([]string{
+		"AuthorizationPolicy istio-system/istio-ingressgateway-oauth2-proxy", "AuthorizationPolicy istio-system/istio-ingressgateway-require-jwt",
+		"LoginProvider istio-system/oauth2-proxy", "Namespace auth", "RequestAuthentication istio-system/dex-jwt",
+		"Secret istio-system/oauth2-proxy", "Service auth/dex", "VirtualService auth/dex",
+	}, local()...)))
+}
+
 func TestPlatformHoldsEveryObject(t *testing.T) {
-	for dir, want := range map[string][]string{"paas": production, "localhost": local()} {
+	for dir, want := range map[string][]string{"paas": production, "localhost": local(), "login": login()} {
 		t.Run(dir, func(t *testing.T) {
 			got := names(build(t, filesys.MakeFsOnDisk(), dir))
 			if !slices.Equal(got, want) {
@@ -82,8 +91,8 @@ func TestEveryKustomizationBuilds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := 12; built != want {
-		t.Errorf("found %d kustomizations, want %d: base and production of 5 applications, paas, localhost", built, want)
+	if want := 13; built != want {
+		t.Errorf("found %d kustomizations, want %d: base and production of 5 applications, paas, localhost, login", built, want)
 	}
 }
 
@@ -118,7 +127,7 @@ func TestEmbeddedIsWhatIsOnDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{"paas", "localhost"} {
+	for _, dir := range []string{"paas", "localhost", "login"} {
 		got, want := text(t, build(t, mem, dir)), text(t, build(t, filesys.MakeFsOnDisk(), dir))
 		if got != want {
 			t.Errorf("embedded %s builds other objects than the files on disk:\n%s\nwant\n%s", dir, got, want)

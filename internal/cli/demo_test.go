@@ -25,15 +25,15 @@ type platform struct {
 	client             *http.Client
 }
 
-// startDemo runs the verb on free ports until the test ends.
-func startDemo(t *testing.T) *platform {
+// startDemo runs the verb, with more flags, on free ports until the test ends.
+func startDemo(t *testing.T, flags ...string) *platform {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
 		root := newRoot()
-		root.SetArgs([]string{"demo", "--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--admin", "127.0.0.1:0"})
+		root.SetArgs(append([]string{"demo", "--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, flags...))
 		root.SetOut(in)
 		root.SetErr(t.Output())
 		err := root.ExecuteContext(ctx)

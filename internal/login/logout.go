@@ -39,6 +39,9 @@ func (s *site) endSession(ctx context.Context, v *plan.Visit, x *session, wanted
 	if err != nil {
 		return ""
 	}
+	if issuer, err := url.Parse(p.Issuer); err == nil && strings.HasPrefix(p.AuthorizationURL, "/") && u.Host == issuer.Host {
+		u.Scheme, u.Host = v.Scheme, v.Host // browsers reach the provider there, not at its issuer
+	}
 	q := u.Query()
 	q.Set("id_token_hint", x.IDToken)
 	q.Set("client_id", p.ClientID)
