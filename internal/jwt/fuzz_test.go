@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	josejwt "github.com/go-jose/go-jose/v4/jwt"
 )
 
 // Whatever a client sends as a token is answered: it is accepted only if it is,
@@ -94,11 +95,12 @@ func BenchmarkVerify(b *testing.B) {
 	b.Run("RS256/library", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			s, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
+			t, err := josejwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
 			if err != nil {
 				b.Fatal(err)
 			}
-			if _, err := s.Verify(p.rsa.Public()); err != nil {
+			var claims map[string]any
+			if err := t.Claims(p.rsa.Public(), &claims); err != nil {
 				b.Fatal(err)
 			}
 		}
