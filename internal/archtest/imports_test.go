@@ -28,7 +28,7 @@ func rooms() map[string]room {
 	all := []string{"api", "internal/apikey", "internal/header", "internal/problem", "internal/object", "internal/match", "internal/plan",
 		"internal/compile", "internal/check", "internal/scenario", "internal/scaffold", "internal/source",
 		"internal/http1", "internal/proxy", "internal/upstream", "internal/jwt", "internal/login", "internal/extauthz",
-		"internal/pki", "internal/mesh", "internal/kube", "internal/telemetry", "internal/dashboard"}
+		"internal/pki", "internal/mesh", "internal/kube", "internal/telemetry", "internal/dashboard", "internal/statefile"}
 	return map[string]room{
 		"api":                {pure: true},
 		"cmd/doorward":       {imports: []string{"internal/cli"}},
@@ -37,7 +37,7 @@ func rooms() map[string]room {
 		"internal/demo":      {},
 		"internal/archtest":  {},
 		"internal/peer":      {},
-		"internal/devidp":    {},
+		"internal/devidp":    {imports: []string{"internal/statefile"}},
 		"internal/cli":       {imports: append([]string{"examples", "internal/demo", "internal/devidp", "internal/server"}, all...)},
 		"internal/server":    {imports: all},
 		"internal/header":    {pure: true},
@@ -54,10 +54,11 @@ func rooms() map[string]room {
 		"internal/http1":     {imports: []string{"internal/header"}},
 		"internal/proxy":     {imports: []string{"internal/plan", "internal/match", "internal/http1", "internal/upstream", "internal/login", "internal/telemetry", "internal/header", "internal/object"}},
 		"internal/upstream":  {imports: []string{"internal/plan", "internal/object", "internal/http1", "internal/header"}},
-		"internal/jwt":       {imports: []string{"internal/plan", "internal/match"}},
-		"internal/login":     {imports: []string{"internal/plan", "internal/match", "internal/header"}},
+		"internal/jwt":       {imports: []string{"internal/plan", "internal/match", "internal/statefile"}},
+		"internal/login":     {imports: []string{"internal/plan", "internal/match", "internal/header", "internal/statefile"}},
 		"internal/extauthz":  {imports: []string{"internal/plan", "internal/match", "internal/header", "internal/http1", "internal/upstream"}},
-		"internal/pki":       {},
+		"internal/pki":       {imports: []string{"internal/statefile"}},
+		"internal/statefile": {},
 		"internal/mesh":      {imports: []string{"internal/object", "internal/plan", "internal/pki"}},
 		"internal/kube":      {imports: []string{"internal/object", "internal/problem"}},
 		"internal/telemetry": {imports: []string{"internal/apikey", "internal/plan", "internal/object"}},

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/doorward/doorward/internal/statefile"
 )
 
 // keyFile is the signing key's name in the state directory.
@@ -57,7 +59,7 @@ func signingKey(dir string) (*key, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := write(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
+		if err := statefile.Write(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
 			return nil, fmt.Errorf("keep the key of the development login: %w", err)
 		}
 	}
@@ -85,16 +87,4 @@ func newKey(private *rsa.PrivateKey) (*key, error) {
 		return nil, err
 	}
 	return &key{private, base64.RawURLEncoding.EncodeToString(sum)}, nil
-}
-
-// write makes a file as a whole or not at all.
-func write(file string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return err
-	}
-	next := file + ".next"
-	if err := os.WriteFile(next, data, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(next, file)
 }

@@ -3,6 +3,8 @@ package jwt
 import (
 	"os"
 	"path/filepath"
+
+	"github.com/doorward/doorward/internal/statefile"
 )
 
 // file is where the keys of a set are kept over restarts; "" nowhere. The name
@@ -39,29 +41,7 @@ func (k *keySet) keep(keys *keys) {
 	if file == "" {
 		return
 	}
-	if err := writeFile(file, keys.data); err != nil {
+	if err := statefile.Write(file, keys.data); err != nil {
 		k.store.o.Log.Warn("a key set cannot be kept; a restart will need its issuer", "file", file, "error", err)
 	}
-}
-
-func writeFile(file string, data []byte) error {
-	dir := filepath.Dir(file)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, "."+filepath.Base(file)+"-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
 }

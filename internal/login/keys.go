@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/doorward/doorward/internal/statefile"
 )
 
 const (
@@ -79,7 +81,7 @@ func (m *madeKeys) current() (*keyring, error) {
 	if m.file != "" {
 		data, err := json.Marshal(made)
 		if err == nil {
-			err = writeFile(m.file, data)
+			err = statefile.Write(m.file, data)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("the keys of login cookies cannot be kept: %w", err)
@@ -95,27 +97,4 @@ func (m *madeKeys) current() (*keyring, error) {
 	}
 	m.made, m.ring = made, ring
 	return ring, nil
-}
-
-// writeFile writes a file that only its owner reads, at once or not at all.
-func writeFile(file string, data []byte) error {
-	dir := filepath.Dir(file)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, "."+filepath.Base(file)+"-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
 }

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/doorward/doorward/internal/statefile"
 )
 
 const (
@@ -131,7 +133,7 @@ func (r *revocations) rewrite() error {
 		line, _ := json.Marshal(one) // of texts and numbers
 		text.Write(append(line, '\n'))
 	}
-	if err := writeFile(r.file, text.Bytes()); err != nil {
+	if err := statefile.Write(r.file, text.Bytes()); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(r.file, os.O_APPEND|os.O_WRONLY, 0o600)
