@@ -223,28 +223,37 @@ func (r *annotationReader) close(name, why string) {
 	r.tell(problem.Error, problem.NotCarriedOut, name, why+": all paths of the Ingress answer 503", "remove the annotation, and guard the paths in another way")
 }
 
+// set reads a setting that annotations and the controller's ConfigMap call by one
+// name. known tells whether it is one; ok, whether its value is good.
+func (s *settings) set(name, value string) (ok, known bool) {
+	switch name {
+	case "ssl-redirect":
+		ok = truth(value, &s.sslRedirect)
+	case "force-ssl-redirect":
+		ok = truth(value, &s.forceSSLRedirect)
+	case "preserve-trailing-slash":
+		ok = truth(value, &s.keepSlash)
+	case "use-port-in-redirects":
+		ok = truth(value, &s.portInRedirects)
+	case "proxy-body-size":
+		ok = size(value, &s.bodySize)
+	case "proxy-connect-timeout":
+		ok = timeout(value, &s.connect)
+	case "proxy-send-timeout":
+		ok = timeout(value, &s.send)
+	case "proxy-read-timeout":
+		ok = timeout(value, &s.read)
+	default:
+		return false, false
+	}
+	return ok, true
+}
+
 // carry reads an annotation that is carried out. A value of the wrong kind
 // counts as none.
 func (r *annotationReader) carry(name, value string) {
-	var ok bool
-	switch name {
-	case "ssl-redirect":
-		ok = truth(value, &r.sslRedirect)
-	case "force-ssl-redirect":
-		ok = truth(value, &r.forceSSLRedirect)
-	case "preserve-trailing-slash":
-		ok = truth(value, &r.keepSlash)
-	case "use-port-in-redirects":
-		ok = truth(value, &r.portInRedirects)
-	case "proxy-body-size":
-		ok = size(value, &r.bodySize)
-	case "proxy-connect-timeout":
-		ok = timeout(value, &r.connect)
-	case "proxy-send-timeout":
-		ok = timeout(value, &r.send)
-	case "proxy-read-timeout":
-		ok = timeout(value, &r.read)
-	case "backend-protocol":
+	ok, _ := r.settings.set(name, value)
+	if name == "backend-protocol" {
 		switch p := strings.ToUpper(value); p {
 		case plainHTTP, overTLS, grpc, grpcTLS, autoHTTP:
 			r.protocol, ok = p, true

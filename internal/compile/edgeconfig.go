@@ -139,23 +139,10 @@ func (r *configReader) tell(severity problem.Severity, code, key, message, remed
 
 // carry reads a key that is carried out, and tells whether its value is good.
 func (r *configReader) carry(key, value string) (ok bool) {
+	if ok, known := r.settings.set(key, value); known {
+		return ok
+	}
 	switch key {
-	case "ssl-redirect":
-		ok = truth(value, &r.sslRedirect)
-	case "force-ssl-redirect":
-		ok = truth(value, &r.forceSSLRedirect)
-	case "preserve-trailing-slash":
-		ok = truth(value, &r.keepSlash)
-	case "use-port-in-redirects":
-		ok = truth(value, &r.portInRedirects)
-	case "proxy-body-size":
-		ok = size(value, &r.bodySize)
-	case "proxy-connect-timeout":
-		ok = timeout(value, &r.connect)
-	case "proxy-send-timeout":
-		ok = timeout(value, &r.send)
-	case "proxy-read-timeout":
-		ok = timeout(value, &r.read)
 	case "proxy-next-upstream-tries":
 		var n int
 		if ok = number(value, 1, 100, &n); ok {
