@@ -70,6 +70,7 @@ func (q *question) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	opts.Compile.AssumePods = true
 	loaded, err := opts.Load(cmd.Context())
 	if err != nil {
 		return usageError{err} // 1 would say that the request is refused

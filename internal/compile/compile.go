@@ -6,7 +6,7 @@
 // working. One file holds one subject:
 //
 //	mesh             MeshConfig: the settings of all gateways
-//	services, endpoints, serviceentries, destinationrules → backends
+//	services, endpoints, assumed, serviceentries, destinationrules → backends
 //	workloads        which Pods, ports and Services a Gateway means
 //	gateways         Gateway servers → listeners and chains
 //	virtualservices  which hosts and rules a chain gets, in which order
@@ -42,6 +42,10 @@ type Options struct {
 	HTTPSPort int
 	// Endpoints are local processes attached to Services.
 	Endpoints []Attached
+	// AssumePods takes Pods for ready that the set does not have: those that the
+	// workloads would make, and, where a namespace has no workload, those that
+	// Services select. It is for questions about files; such addresses are words.
+	AssumePods bool
 	// DefaultCertificate is what the edge shows where no Secret fits. Nil
 	// refuses such handshakes.
 	DefaultCertificate *tls.Certificate
@@ -132,7 +136,7 @@ type compiler struct {
 	policySets    map[string]plan.PolicySet         // by what is in them
 
 	pods      labelled[object.Item[*corev1.Pod]]
-	templates labelled[*object.Workload]
+	templates labelled[object.Item[*object.Workload]]
 }
 
 // name is a namespaced name.

@@ -40,8 +40,9 @@ func plainEndpoints(eps []endpoint) []plan.Endpoint {
 // reachable returns the ready endpoints of a Service port whose Pods carry all
 // labels (nil: all of them), sorted by address. They come from EndpointSlices;
 // where there is none from an Endpoints object; else from the Pods that the
-// selector matches. Local processes attached on the command line are added.
-// dns says that the addresses are names (ExternalName).
+// selector matches. Local processes attached on the command line are added; where
+// there is nothing at all Pods may be assumed (Options.AssumePods). dns says that
+// the addresses are names (ExternalName).
 func (c *compiler) reachable(s *service, p *corev1.ServicePort, labels map[string]string) (eps []endpoint, dns bool) {
 	if object.IsExternalName(s.item.Object) && len(s.attached[p.Port]) == 0 {
 		if len(labels) > 0 || s.item.Object.Spec.ExternalName == "" {
@@ -58,6 +59,9 @@ func (c *compiler) reachable(s *service, p *corev1.ServicePort, labels map[strin
 		all = c.fromPods(s, p)
 	}
 	all = append(all, s.attached[p.Port]...)
+	if c.opts.AssumePods && len(all) == 0 {
+		all = c.assumed(s, p, labels)
+	}
 	for _, e := range all {
 		if object.Match(labels, e.labels) {
 			eps = append(eps, e)
@@ -212,12 +216,7 @@ func podReady(p *corev1.Pod) bool {
 // podPort is the number of a targetPort in a Pod; 0 if no container port has
 // its name.
 func podPort(p *corev1.Pod, target intstr.IntOrString) int32 {
-	if target.Type == intstr.Int {
-		return target.IntVal
-	}
-	w := object.Workload{Template: corev1.PodTemplateSpec{Spec: p.Spec}}
-	number, _ := w.Port(target.StrVal)
-	return number
+	return templatePort(&object.Workload{Template: corev1.PodTemplateSpec{Spec: p.Spec}}, target)
 }
 
 // attach adds a local process to the Service port that it was given for.

@@ -76,32 +76,38 @@ func (c *compiler) podBehind(s *service, given map[string]string) *pod {
 // workloadBehind is the first workload that a Service selects: one that has the
 // given labels before one that has not.
 func (c *compiler) workloadBehind(s *service, given map[string]string) *object.Workload {
-	if s.behind == nil {
-		s.behind = []*object.Workload{}
-		for _, w := range c.workloadsWith(s.item.Ref.Namespace, s.item.Object.Spec.Selector) {
-			if w.Selects(s.item.Object.Spec.Selector) {
-				s.behind = append(s.behind, w)
-			}
+	behind := c.workloadsBehind(s)
+	for _, w := range behind {
+		if object.Match(given, w.Object.PodLabels()) {
+			return w.Object
 		}
 	}
-	for _, w := range s.behind {
-		if object.Match(given, w.PodLabels()) {
-			return w
-		}
-	}
-	if len(s.behind) > 0 {
-		return s.behind[0]
+	if len(behind) > 0 {
+		return behind[0].Object
 	}
 	return nil
 }
 
+// workloadsBehind are the workloads that a Service selects.
+func (c *compiler) workloadsBehind(s *service) []object.Item[*object.Workload] {
+	if s.behind == nil {
+		s.behind = []object.Item[*object.Workload]{}
+		for _, w := range c.workloadsWith(s.item.Ref.Namespace, s.item.Object.Spec.Selector) {
+			if w.Object.Selects(s.item.Object.Spec.Selector) {
+				s.behind = append(s.behind, w)
+			}
+		}
+	}
+	return s.behind
+}
+
 // workloadsWith returns the workloads of a namespace whose Pods may have the
 // selector's labels.
-func (c *compiler) workloadsWith(namespace string, selector map[string]string) []*object.Workload {
+func (c *compiler) workloadsWith(namespace string, selector map[string]string) []object.Item[*object.Workload] {
 	if c.templates == nil {
-		c.templates = labelled[*object.Workload]{}
+		c.templates = labelled[object.Item[*object.Workload]]{}
 		for _, w := range c.set.Workloads.All() {
-			c.templates.add(w.Ref.Namespace, w.Object.PodLabels(), w.Object)
+			c.templates.add(w.Ref.Namespace, w.Object.PodLabels(), w)
 		}
 	}
 	return c.templates.with(namespace, selector)

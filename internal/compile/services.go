@@ -16,9 +16,9 @@ import (
 // service is a Service and where its endpoints can be read.
 type service struct {
 	item    object.Item[*corev1.Service]
-	host    string             // name.namespace.svc.cluster.local
-	gateway bool               // some Gateway selects it: requests to it go on in-process
-	behind  []*object.Workload // that it selects; nil when nobody has looked
+	host    string                          // name.namespace.svc.cluster.local
+	gateway bool                            // some Gateway selects it: requests to it go on in-process
+	behind  []object.Item[*object.Workload] // that it selects; nil when nobody has looked
 
 	slices   []object.Item[*discoveryv1.EndpointSlice]
 	attached map[int32][]endpoint // by Service port
