@@ -2,7 +2,6 @@ package compile
 
 import (
 	"cmp"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -49,14 +48,14 @@ func annotationRows() []annotationRow {
 	return []annotationRow{
 		{carried, "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects backend-protocol proxy-body-size", ""},
 		{carried, "proxy-connect-timeout proxy-send-timeout proxy-read-timeout", ""},
+		{carried, "app-root permanent-redirect permanent-redirect-code temporal-redirect temporal-redirect-code from-to-www-redirect relative-redirects", ""},
+		{carried, "server-alias upstream-vhost", ""},
 
 		{accepted, "proxy-buffer-size proxy-buffers-number proxy-busy-buffers-size proxy-max-temp-file-size client-body-buffer-size", ""},
 		{accepted, "proxy-request-buffering http2-push-preload enable-rewrite-log enable-global-auth", ""},
 
-		{ignored, "app-root server-alias default-backend upstream-vhost x-forwarded-prefix", ""},
+		{ignored, "default-backend x-forwarded-prefix", ""},
 		{ignored, "service-upstream proxy-http-version load-balance ssl-passthrough", ""},
-		{ignored, "from-to-www-redirect relative-redirects", "false"},
-		{ignored, "permanent-redirect-code temporal-redirect-code", ""},
 		{ignored, "proxy-redirect-from proxy-redirect-to proxy-cookie-domain proxy-cookie-path proxy-buffering", "off"},
 		{ignored, "proxy-ssl-verify-depth", ""},
 		{ignored, "ssl-ciphers ssl-prefer-server-ciphers proxy-ssl-secret proxy-ssl-name proxy-ssl-server-name proxy-ssl-ciphers proxy-ssl-protocols", ""},
@@ -86,7 +85,7 @@ func annotationRows() []annotationRow {
 
 		// Without these, paths would be open that are not meant to be.
 		{closes, "use-regex", "false"},
-		{closes, "rewrite-target permanent-redirect temporal-redirect", ""},
+		{closes, "rewrite-target", ""},
 		{closes, "auth-type auth-secret auth-url", ""},
 		{closes, "auth-tls-secret auth-tls-verify-client auth-tls-match-cn auth-tls-verify-depth auth-tls-error-page", ""},
 		{closes, "auth-tls-pass-certificate-to-upstream", "false"},
@@ -121,6 +120,9 @@ type settings struct {
 	bodySize            int64 // bytes; -1 is no limit
 	connect, send, read time.Duration
 	protocol            string
+	redirects
+	aliases []string // server-alias
+	vhost   string   // upstream-vhost
 
 	closed  string // why its paths answer 503, or ""
 	dropped bool   // the Ingress counts as absent
@@ -215,70 +217,17 @@ func sameValue(value, same string) bool {
 	return err == nil && err2 == nil && a == b
 }
 
-// close makes the paths of the Ingress answer 503.
-func (r *annotationReader) close(name, why string) {
+// shut keeps the first reason why the paths answer 503.
+func (r *annotationReader) shut(why string) {
 	if r.closed == "" {
 		r.closed = why
 	}
+}
+
+// close makes the paths of the Ingress answer 503.
+func (r *annotationReader) close(name, why string) {
+	r.shut(why)
 	r.tell(problem.Error, problem.NotCarriedOut, name, why+": all paths of the Ingress answer 503", "remove the annotation, and guard the paths in another way")
-}
-
-// set reads a setting that annotations and the controller's ConfigMap call by one
-// name. known tells whether it is one; ok, whether its value is good.
-func (s *settings) set(name, value string) (ok, known bool) {
-	switch name {
-	case "ssl-redirect":
-		ok = truth(value, &s.sslRedirect)
-	case "force-ssl-redirect":
-		ok = truth(value, &s.forceSSLRedirect)
-	case "preserve-trailing-slash":
-		ok = truth(value, &s.keepSlash)
-	case "use-port-in-redirects":
-		ok = truth(value, &s.portInRedirects)
-	case "proxy-body-size":
-		ok = size(value, &s.bodySize)
-	case "proxy-connect-timeout":
-		ok = timeout(value, &s.connect)
-	case "proxy-send-timeout":
-		ok = timeout(value, &s.send)
-	case "proxy-read-timeout":
-		ok = timeout(value, &s.read)
-	default:
-		return false, false
-	}
-	return ok, true
-}
-
-// carry reads an annotation that is carried out. A value of the wrong kind
-// counts as none.
-func (r *annotationReader) carry(name, value string) {
-	ok, _ := r.settings.set(name, value)
-	if name == "backend-protocol" {
-		switch p := strings.ToUpper(value); p {
-		case plainHTTP, overTLS, grpc, grpcTLS, autoHTTP:
-			r.protocol, ok = p, true
-		case "FCGI":
-			r.close(name, "backend-protocol FCGI is not carried out")
-			return
-		}
-	}
-	if !ok {
-		r.tell(problem.Warning, problem.IngressAnnotationValue, name,
-			strconv.Quote(value)+" is no value of "+name+"; the default is used", wantedValue(name))
-	}
-}
-
-// wantedValue tells what values an annotation takes.
-func wantedValue(name string) string {
-	switch name {
-	case "proxy-body-size":
-		return "a number with k, m or g, such as 8m; 0 is no limit"
-	case "proxy-connect-timeout", "proxy-send-timeout", "proxy-read-timeout":
-		return "a number of seconds without unit, such as 60"
-	case "backend-protocol":
-		return "one of HTTP, HTTPS, GRPC, GRPCS, AUTO_HTTP"
-	}
-	return "true or false"
 }
 
 // foreign reads an annotation of another name: an issuer of certificates, or a
@@ -294,52 +243,4 @@ func (r *annotationReader) foreign(key string) {
 		r.c.problem(problem.IngressAnnotationUnknown, r.item.Ref, r.item.Origin, "metadata.annotations["+key+"]",
 			"annotations of the edge begin with "+annotationPrefix+", not with "+domain+"/; it does nothing", annotationPrefix+name)
 	}
-}
-
-// truth reads a truth value as Go's ParseBool does.
-func truth(s string, to *bool) bool {
-	b, err := strconv.ParseBool(s)
-	if err == nil {
-		*to = b
-	}
-	return err == nil
-}
-
-// timeout reads a whole number of seconds.
-func timeout(s string, to *time.Duration) bool {
-	n, err := strconv.ParseInt(s, 10, 32)
-	if err != nil || n < 0 {
-		return false
-	}
-	*to = time.Duration(n) * time.Second
-	return true
-}
-
-var nginxSize = regexp.MustCompile(`^[0-9]+[kKmMgG]?$`)
-
-// size reads a size of NGINX in bytes; 0 is no limit, told as -1.
-func size(s string, to *int64) bool {
-	if !nginxSize.MatchString(s) {
-		return false
-	}
-	shift := 0
-	switch s[len(s)-1] {
-	case 'k', 'K':
-		shift = 10
-	case 'm', 'M':
-		shift = 20
-	case 'g', 'G':
-		shift = 30
-	}
-	if shift > 0 {
-		s = s[:len(s)-1]
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n > (1<<62)>>shift {
-		return false
-	}
-	if *to = n << shift; n == 0 {
-		*to = -1
-	}
-	return true
 }

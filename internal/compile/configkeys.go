@@ -8,7 +8,7 @@ func configKeys() []annotationRow {
 		{carried, "proxy-connect-timeout proxy-send-timeout proxy-read-timeout proxy-next-upstream-tries retry-non-idempotent", ""},
 		{carried, "http-redirect-code no-tls-redirect-locations hsts hsts-include-subdomains hsts-preload hsts-max-age", ""},
 		{carried, "use-forwarded-headers compute-full-forwarded-for forwarded-for-header enable-real-ip proxy-real-ip-cidr", ""},
-		{carried, "enable-underscores-in-headers generate-request-id proxy-add-original-uri-header large-client-header-buffers", ""},
+		{carried, "enable-underscores-in-headers generate-request-id proxy-add-original-uri-header large-client-header-buffers relative-redirects", ""},
 
 		{accepted, "proxy-buffer-size proxy-buffers-number proxy-busy-buffers-size proxy-max-temp-file-size client-body-buffer-size proxy-request-buffering", ""},
 		{accepted, "worker-processes worker-cpu-affinity worker-shutdown-timeout max-worker-connections max-worker-open-files enable-multi-accept reuse-port enable-aio-write", ""},
@@ -21,7 +21,7 @@ func configKeys() []annotationRow {
 
 		{ignored, "allow-snippet-annotations allow-cross-namespace-resources", "false"},
 		{ignored, "use-http2 ignore-invalid-headers", "true"},
-		{ignored, "use-gzip enable-brotli use-geoip2 server-tokens allow-backend-server-header relative-redirects service-upstream enable-ocsp ssl-early-data ssl-reject-handshake", "false"},
+		{ignored, "use-gzip enable-brotli use-geoip2 server-tokens allow-backend-server-header service-upstream enable-ocsp ssl-early-data ssl-reject-handshake", "false"},
 		{ignored, "enable-opentelemetry disable-access-log disable-http-access-log", "false"},
 		{ignored, "proxy-buffering proxy-redirect-from proxy-redirect-to proxy-cookie-domain proxy-cookie-path", "off"},
 		{ignored, "proxy-http-version", "1.1"},

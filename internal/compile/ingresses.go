@@ -49,6 +49,8 @@ type edgeHost struct {
 	// secure says that the host has a certificate: its own or the default one.
 	secure      bool
 	certificate *tls.Certificate
+	aliases     []string // further names (server-alias)
+	twinOf      string   // the host that all requests are sent to (from-to-www-redirect)
 }
 
 // locationKey is what two locations of a host must not share.
@@ -88,6 +90,7 @@ func (c *compiler) readIngresses() {
 	e.makeHosts()
 	e.makeLocations()
 	e.readTLS()
+	e.nameHosts()
 	c.listeners[plan.Edge] = e.listener()
 }
 
@@ -253,9 +256,12 @@ func (e *edge) listener() *plan.Listener {
 	chain := &plan.Chain{Certificate: e.c.opts.DefaultCertificate, Certificates: map[string]*tls.Certificate{}}
 	for _, name := range sortedKeys(e.hosts) {
 		h := e.hosts[name]
-		chain.Hosts = append(chain.Hosts, &plan.Host{Name: name, Routes: e.routes(h)})
-		if h.secure && name != anyHost && h.certificate != nil {
-			chain.Certificates[name] = h.certificate
+		routes := e.routes(h)
+		for _, n := range append([]string{name}, h.aliases...) {
+			chain.Hosts = append(chain.Hosts, &plan.Host{Name: n, Routes: routes})
+			if h.secure && n != anyHost && h.certificate != nil && (n == name || covers(h.certificate, n) == nil) {
+				chain.Certificates[n] = h.certificate
+			}
 		}
 	}
 	settings := e.config.edge

@@ -106,8 +106,8 @@ func TestMistakesOfIngressesAreTold(t *testing.T) {
 			"error not-carried-out" + at(nginx+"auth-url"), "503"},
 		{"a snippet", of(nginx + "server-snippet: x"),
 			"error not-carried-out" + at(nginx+"server-snippet"), "dropped"},
-		{"a convenience", of(nginx + "app-root: /x"),
-			"warning not-carried-out" + at(nginx+"app-root"), "served without"},
+		{"a convenience", of(nginx + "load-balance: ewma"),
+			"warning not-carried-out" + at(nginx+"load-balance"), "served without"},
 		{"ssl-redirect without tls", of(nginx + "ssl-redirect: \"true\""),
 			"info ingress-ssl-redirect-without-tls" + at(nginx+"ssl-redirect"), "force-ssl-redirect"},
 		{"a Secret that is not there", withTLS("", "{hosts: [a.example.com], secretName: cert}", "a.example.com"),
@@ -422,19 +422,23 @@ func TestTableOfAnnotations(t *testing.T) {
 	}
 	for _, row := range annotationRows() {
 		for _, n := range strings.Fields(row.names) {
-			p, problems := compileYAML(t, classYAML+"---\n"+servedYAML("i", annotationPrefix+n+": \"7x\"", "a.example.com", "/a", appBackend))
+			p, problems := compileYAML(t, classYAML+"---\n"+servedYAML("i", annotationPrefix+n+": \"7x #\"", "a.example.com", "/a", appBackend))
 			host := false
 			for _, h := range p.Listener(plan.Edge).Chains[0].Hosts {
 				host = host || h.Name == "a.example.com"
 			}
-			told := len(problems) == 1 && (row.how == closes || row.how == drops) == (problems[0].Severity == problem.Error || n == "canary")
+			how := row.how
+			if how == carried {
+				how = badValue(n)
+			}
+			told := len(problems) == 1 && (how == closes || how == drops) == (problems[0].Severity == problem.Error || n == "canary")
 			if row.how == accepted {
 				told = len(problems) == 0
 			}
-			if !told || host == (row.how == drops) {
+			if !told || host == (how == drops) {
 				t.Errorf("%s: host %v, %v", n, host, problems)
 			}
-			if row.how != closes {
+			if how != closes {
 				continue
 			}
 			for _, r := range edgeRoutes(t, p, "a.example.com") {

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/plan"
+	"github.com/doorward/doorward/internal/problem"
 )
 
 // edgePath is a rule of the edge: one exact path or one prefix.
@@ -25,6 +27,9 @@ type edgePath struct {
 // routes are the routes of a host: the longest path first, an exact one before
 // the prefix of its length (NGINX's choice of a location, told as an order).
 func (e *edge) routes(h *edgeHost) []*plan.Route {
+	if h.twinOf != "" {
+		return e.twinRoutes(h)
+	}
 	paths := e.cut(h)
 	slices.SortStableFunc(paths, func(a, b edgePath) int {
 		exact := func(p edgePath) int {
@@ -35,7 +40,10 @@ func (e *edge) routes(h *edgeHost) []*plan.Route {
 		}
 		return cmp.Or(cmp.Compare(len(b.path), len(a.path)), exact(a)-exact(b), cmp.Compare(a.path, b.path))
 	})
-	routes := make([]*plan.Route, 0, len(paths))
+	routes := make([]*plan.Route, 0, len(paths)+1)
+	if r := e.appRoot(paths); r != nil {
+		routes = append(routes, r)
+	}
 	for _, p := range paths {
 		routes = append(routes, e.route(h, p)...)
 	}
@@ -124,7 +132,10 @@ func (e *edge) route(h *edgeHost, p edgePath) []*plan.Route {
 		r.Action = &plan.Direct{Status: 503, Reason: closed}
 		return []*plan.Route{r}
 	case p.slash:
-		r.Action = &plan.Redirect{Code: 301, Path: escapePath(p.path) + "/", AddSlash: true}
+		r.Action = &plan.Redirect{Code: 301, Path: escapePath(p.path) + "/", AddSlash: true, Relative: s.relative}
+		return []*plan.Route{r}
+	case p.ingress != nil && !p.bare && s.away() != nil:
+		r.Action = s.away()
 		return []*plan.Route{r}
 	}
 	if g := e.httpsRedirect(h, p, s); g != nil {
@@ -173,6 +184,7 @@ func (e *edge) forward(r *plan.Route, p edgePath, s *settings) []*plan.Route {
 			To:     []plan.Destination{{Backend: b, Weight: 1, Origin: r.Origin}},
 			Limits: plan.Limits{Connect: s.connect, Send: s.send, Read: s.read},
 			Retry:  e.config.retry,
+			Host:   e.upstreamHost(p.location, s),
 		}
 	}
 	if s.protocol != autoHTTP {
@@ -184,6 +196,33 @@ func (e *edge) forward(r *plan.Route, p edgePath, s *settings) []*plan.Route {
 	secure.Action = to(overTLS)
 	r.Action = to(plainHTTP)
 	return []*plan.Route{&secure, r}
+}
+
+// upstreamHost is the Host that upstream-vhost gives requests, "" for the client's.
+// Of NGINX's variables those count that the location knows.
+func (e *edge) upstreamHost(l *location, s *settings) string {
+	if !strings.Contains(s.vhost, "$") {
+		return s.vhost
+	}
+	switch s.vhost {
+	case "$host", "$http_host", "$best_http_host":
+		return ""
+	}
+	svc := l.backend.Service
+	port := svc.Port.Name
+	if svc.Port.Number != 0 {
+		port = strconv.Itoa(int(svc.Port.Number))
+	}
+	item := l.ingress.item
+	host := strings.NewReplacer("$namespace", item.Ref.Namespace, "$ingress_name", item.Ref.Name,
+		"$service_name", svc.Name, "$service_port", port).Replace(s.vhost)
+	if strings.Contains(host, "$") {
+		e.c.problem(problem.NotCarriedOut, item.Ref, item.Origin, annotationField("upstream-vhost"),
+			"the variables of "+strconv.Quote(s.vhost)+" are not known; requests keep the client's Host",
+			"use $service_name, $service_port, $namespace and $ingress_name only")
+		return ""
+	}
+	return host
 }
 
 // escapePath writes a path as NGINX puts it into a Location (ngx_escape_uri).

@@ -124,21 +124,26 @@ type Redirect struct {
 	// AddSlash is NGINX's redirect to Path, which ends in a slash: only the
 	// request's scheme, host name and query are taken over.
 	AddSlash bool
+	// Relative leaves scheme and host out of NGINX's own redirects (relative-redirects).
+	Relative bool
+	// NoQuery drops the request's query.
+	NoQuery bool
 	// Path replaces the whole path; a query of its own drops the request's.
 	Path string
 	// Prefix, with PrefixRewrite, replaces only the matched prefix.
 	Rewrite *Rewrite
-	// URL, if set, is the whole Location.
+	// URL, if set, is the whole Location. NGINX puts its own scheme and host
+	// before a mere path.
 	URL string
 }
 
 // Location builds the Location header for r as Envoy does (config_impl newUri).
 func (d *Redirect) Location(r *match.Request) string {
 	switch {
-	case d.URL != "":
+	case d.URL != "" && d.URL[0] != '/':
 		return d.URL
-	case d.AddSlash:
-		return d.slashed(r)
+	case d.URL != "" || d.AddSlash:
+		return d.onNGINX(r)
 	}
 	scheme := r.Scheme
 	if d.Scheme != "" {
@@ -163,7 +168,7 @@ func (d *Redirect) Location(r *match.Request) string {
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path
 	}
-	if r.HasQuery && !strings.Contains(path, "?") {
+	if r.HasQuery && !d.NoQuery && !strings.Contains(path, "?") {
 		path += "?" + r.Query
 	}
 	return scheme + "://" + host + path

@@ -65,3 +65,20 @@ func (g *HTTPSRedirect) check(w *walk) bool {
 }
 
 func (g *HTTPSRedirect) String() string { return "https redirect: " + g.Why }
+
+// NameRedirect sends every request to another name of its host, with the port of
+// NGINX's listener and without a last slash (from-to-www-redirect; ingress-nginx,
+// ngx_srv_redirect.lua).
+type NameRedirect struct {
+	Code   int // 308
+	Host   string
+	Origin Origin
+}
+
+func (g *NameRedirect) check(w *walk) bool {
+	scheme, port, _ := w.hop.Listener.edge().believed(w.req)
+	w.redirect(g.Code, scheme+"://"+g.Host+":"+port+strings.TrimSuffix(w.req.Target, "/"), "the host's other name is "+g.Host)
+	return true
+}
+
+func (g *NameRedirect) String() string { return "redirect to " + g.Host }

@@ -262,16 +262,22 @@ func (l *Listener) leaveNGINX(h *Hop, f *header.Fields) {
 	}
 }
 
-// slashed is the Location of a location that takes only what is below it: its
-// path with a slash, and the query. The port is not told (port_in_redirect off).
-func (d *Redirect) slashed(r *match.Request) string {
+// onNGINX is the Location of NGINX's own redirect to one of its paths: URL, or
+// Path with the request's query. The port is not told (port_in_redirect off).
+func (d *Redirect) onNGINX(r *match.Request) string {
+	location := d.URL
+	if location == "" {
+		location = d.Path
+		if r.Query != "" {
+			location += "?" + r.Query
+		}
+	}
+	if d.Relative {
+		return location
+	}
 	host := strings.TrimSuffix(match.HostName(r.Host), ".")
 	if host == "" {
 		host = "_"
 	}
-	location := r.Scheme + "://" + host + d.Path
-	if r.Query != "" {
-		location += "?" + r.Query
-	}
-	return location
+	return r.Scheme + "://" + host + location
 }

@@ -1,0 +1,175 @@
+package compile
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/doorward/doorward/internal/problem"
+)
+
+// set reads a setting that annotations and the controller's ConfigMap call by one
+// name. known tells whether it is one; ok, whether its value is good.
+func (s *settings) set(name, value string) (ok, known bool) {
+	switch name {
+	case "ssl-redirect":
+		ok = truth(value, &s.sslRedirect)
+	case "force-ssl-redirect":
+		ok = truth(value, &s.forceSSLRedirect)
+	case "preserve-trailing-slash":
+		ok = truth(value, &s.keepSlash)
+	case "use-port-in-redirects":
+		ok = truth(value, &s.portInRedirects)
+	case "proxy-body-size":
+		ok = size(value, &s.bodySize)
+	case "proxy-connect-timeout":
+		ok = timeout(value, &s.connect)
+	case "proxy-send-timeout":
+		ok = timeout(value, &s.send)
+	case "proxy-read-timeout":
+		ok = timeout(value, &s.read)
+	case "relative-redirects":
+		ok = truth(value, &s.relative)
+	default:
+		return false, false
+	}
+	return ok, true
+}
+
+// setOwn reads a setting that only annotations have.
+func (s *settings) setOwn(name, value string) (ok, known bool) {
+	if ok, known = s.redirects.set(name, value); known {
+		return ok, true
+	}
+	switch name {
+	case "server-alias":
+		if ok = serverNames.MatchString(value); ok {
+			s.aliases = list(value)
+		}
+	case "upstream-vhost":
+		if ok = serverNames.MatchString(value) && !strings.Contains(value, ","); ok {
+			s.vhost = value
+		}
+	default:
+		return false, false
+	}
+	return ok, true
+}
+
+// serverNames are the letters of server names and patterns of them (ingress-nginx,
+// parser.ValidateServerName), joined by commas.
+var serverNames = regexp.MustCompile(`^[-._~a-zA-Z0-9/:^$\[\](){}*+?|&=\\, ]*$`)
+
+// badValue is what becomes of an Ingress when an annotation that is carried out
+// has a value of the wrong kind; ignored: it counts as none.
+func badValue(name string) treatment {
+	switch name {
+	case "permanent-redirect", "permanent-redirect-code", "temporal-redirect", "temporal-redirect-code",
+		"from-to-www-redirect", "relative-redirects", "server-alias", "upstream-vhost":
+		return drops
+	}
+	return ignored
+}
+
+// carry reads an annotation that is carried out.
+func (r *annotationReader) carry(name, value string) {
+	ok, known := r.settings.set(name, value)
+	if !known {
+		ok, known = r.setOwn(name, value)
+	}
+	if name == "backend-protocol" {
+		switch p := strings.ToUpper(value); p {
+		case plainHTTP, overTLS, grpc, grpcTLS, autoHTTP:
+			r.protocol, ok = p, true
+		case "FCGI":
+			r.close(name, "backend-protocol FCGI is not carried out")
+			return
+		}
+	}
+	if ok {
+		return
+	}
+	what := strconv.Quote(value) + " is no value of " + name
+	switch badValue(name) {
+	case drops:
+		r.dropped = true
+		r.tell(problem.Error, problem.IngressAnnotationValue, name,
+			what+"; the whole Ingress is dropped, as ingress-nginx does", wantedValue(name))
+	case closes:
+		r.shut(what)
+		r.tell(problem.Error, problem.IngressAnnotationValue, name,
+			what+"; all paths of the Ingress answer 503, as ingress-nginx has it", wantedValue(name))
+	default:
+		r.tell(problem.Warning, problem.IngressAnnotationValue, name, what+"; the default is used", wantedValue(name))
+	}
+}
+
+// wantedValue tells what values an annotation takes.
+func wantedValue(name string) string {
+	switch name {
+	case "proxy-body-size":
+		return "a number with k, m or g, such as 8m; 0 is no limit"
+	case "proxy-connect-timeout", "proxy-send-timeout", "proxy-read-timeout":
+		return "a number of seconds without unit, such as 60"
+	case "backend-protocol":
+		return "one of HTTP, HTTPS, GRPC, GRPCS, AUTO_HTTP"
+	case "permanent-redirect", "temporal-redirect":
+		return "a URL of letters, digits and -._~/:,?&=, such as https://www.example.com/"
+	case "permanent-redirect-code", "temporal-redirect-code":
+		return "a number such as 308"
+	case "app-root":
+		return "a path of letters, digits and -._~/:, such as /home"
+	case "server-alias", "upstream-vhost":
+		return "a host name"
+	}
+	return "true or false"
+}
+
+// truth reads a truth value as Go's ParseBool does.
+func truth(s string, to *bool) bool {
+	b, err := strconv.ParseBool(s)
+	if err == nil {
+		*to = b
+	}
+	return err == nil
+}
+
+// timeout reads a whole number of seconds.
+func timeout(s string, to *time.Duration) bool {
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err != nil || n < 0 {
+		return false
+	}
+	*to = time.Duration(n) * time.Second
+	return true
+}
+
+var nginxSize = regexp.MustCompile(`^[0-9]+[kKmMgG]?$`)
+
+// size reads a size of NGINX in bytes; 0 is no limit, told as -1.
+func size(s string, to *int64) bool {
+	if !nginxSize.MatchString(s) {
+		return false
+	}
+	shift := 0
+	switch s[len(s)-1] {
+	case 'k', 'K':
+		shift = 10
+	case 'm', 'M':
+		shift = 20
+	case 'g', 'G':
+		shift = 30
+	}
+	if shift > 0 {
+		s = s[:len(s)-1]
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n > (1<<62)>>shift {
+		return false
+	}
+	if *to = n << shift; n == 0 {
+		*to = -1
+	}
+	return true
+}
