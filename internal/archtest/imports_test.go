@@ -50,7 +50,7 @@ func rooms() map[string]room {
 		"internal/check":     {pure: true, imports: []string{"internal/object", "internal/compile", "internal/problem", "internal/match", "internal/plan", "internal/header"}},
 		"internal/source":    {imports: []string{"api", "internal/object", "internal/problem"}},
 		"internal/scenario":  {imports: []string{"internal/object", "internal/compile", "internal/plan", "internal/match", "internal/problem", "internal/source", "internal/header", "internal/jwt"}},
-		"internal/scaffold":  {imports: []string{"api", "internal/object"}},
+		"internal/scaffold":  {imports: []string{"api", "internal/object", "internal/plan"}},
 		"internal/http1":     {imports: []string{"internal/header"}},
 		"internal/proxy":     {imports: []string{"internal/plan", "internal/match", "internal/http1", "internal/upstream", "internal/login", "internal/telemetry", "internal/header", "internal/object"}},
 		"internal/upstream":  {imports: []string{"internal/plan", "internal/object", "internal/http1", "internal/header"}},

@@ -20,7 +20,7 @@ func Partial(l problem.List, set *object.Set) problem.List {
 		}
 	}
 	services := set.Services.Len()
-	note(set.Gateways.Len(), "Gateway", problem.GatewayNotFound)
+	note(set.Gateways.Len(), "Gateway", problem.GatewayNotFound, problem.AuthzSourceNotFound)
 	note(services+set.ServiceEntries.Len(), "Service", problem.HostNotFound, problem.DRHostNotFound)
 	note(services+set.Workloads.Len(), "workload", problem.GatewaySelectsNothing, problem.AuthzSelectsNothing, problem.AuthnSelectsNothing)
 	note(set.Secrets.Len(), "Secret", problem.GatewayCredentialNotFound)

@@ -1,0 +1,219 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/doorward/doorward/internal/compile"
+	"github.com/doorward/doorward/internal/match"
+	"github.com/doorward/doorward/internal/object"
+	"github.com/doorward/doorward/internal/plan"
+	"github.com/doorward/doorward/internal/problem"
+	"github.com/doorward/doorward/internal/scaffold"
+	"github.com/doorward/doorward/internal/server"
+	"github.com/doorward/doorward/internal/source"
+)
+
+// site is the platform that a new application joins.
+type site struct {
+	source   source.Options // its manifests; nothing if they are not at hand
+	set      *object.Set
+	plan     *plan.Plan
+	problems problem.List
+	people   scaffold.Platform // through the gateway for people
+	programs scaffold.Platform
+}
+
+// of is what is known of the platform for an application with some answers.
+func (s *site) of(a answers) *scaffold.Platform {
+	if a["access"] == string(scaffold.Programs) {
+		return &s.programs
+	}
+	return &s.people
+}
+
+func (s *site) known() bool { return len(s.source.Files)+len(s.source.Kustomizations) > 0 }
+
+// platform reads the platform's manifests: those of the flags, else those beside.
+func (b *birth) platform(ctx context.Context) (*site, error) {
+	s := &site{people: scaffold.NewPlatform(scaffold.DefaultGateway), programs: scaffold.NewPlatform(scaffold.DefaultProgramsGateway)}
+	s.source = source.Options{Files: b.files, Kustomizations: b.kustomizations}
+	if !s.known() {
+		for _, dir := range []string{"platform/overlays/production", "platform"} {
+			if exists(filepath.Join(b.dir, dir, "kustomization.yaml")) {
+				s.source.Kustomizations = []string{filepath.Join(b.dir, dir)}
+				break
+			}
+		}
+	}
+	if !s.known() {
+		return s, nil
+	}
+	loaded, err := s.manifests().Load(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("the platform's manifests: %w", err)
+	}
+	s.plan, s.problems = loaded.Plan, loaded.Problems
+	set, _, err := source.Load(ctx, s.source)
+	if err != nil {
+		return nil, err
+	}
+	s.set = set
+	if err := s.people.LookAt(set, s.plan); err != nil {
+		return nil, err
+	}
+	_ = s.programs.LookAt(set, s.plan) // a platform need not have that gateway, unless it is asked for
+	return s, nil
+}
+
+// manifests are the platform's, as check reads them.
+func (s *site) manifests() server.Manifests {
+	return server.Manifests{Source: s.source, Compile: compile.Options{UndeclaredClasses: true, AssumePods: true}, Partial: true}
+}
+
+// app is the application that the answers describe.
+func (b *birth) app(s *site) (*scaffold.App, error) {
+	a := b.answers
+	app := &scaffold.App{
+		Name: b.name, Namespace: a["namespace"], Access: scaffold.Access(a["access"]), Sidecar: a["sidecar"] == "yes",
+		Service: b.name + "-service", Port: 80, Platform: *s.of(a),
+	}
+	if a["place"] == "host" {
+		app.Host = a["host"]
+		app.Platform.Issuer = a["issuer"]
+	} else {
+		app.Prefix, app.Told = a["prefix"], scaffold.Told(a["told"])
+		app.Platform.Host = a["platform-host"]
+	}
+	if a["runs"] == "image" {
+		app.Image = a["image"]
+		app.TargetPort, _ = strconv.Atoi(a["container-port"]) // it has been checked
+	} else {
+		name, number, _ := strings.Cut(a["service"], ":")
+		app.Service = name
+		app.Port, _ = strconv.Atoi(number)
+	}
+	if err := app.Validate(); err != nil {
+		return nil, usageError{err}
+	}
+	return app, nil
+}
+
+// made is an application's files, and what was found out about them.
+type made struct {
+	files    []scaffold.File
+	problems problem.List // that it brings: the platform's own are not among them
+	objects  int
+}
+
+// try makes the files in a place where nobody looks, and checks them there together with
+// the platform.
+func try(ctx context.Context, app *scaffold.App, s *site, target string) (*made, error) {
+	if s.set != nil {
+		_, app.Platform.HasService = s.set.Services.Get(app.Namespace, app.Service)
+	}
+	files, err := app.Files()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range append(s.source.Files, s.source.Kustomizations...) {
+		relative, err := relativeTo(filepath.Join(target, scaffold.TestsIn), name)
+		if err != nil {
+			return nil, err
+		}
+		app.Platform.Manifests = append(app.Platform.Manifests, relative)
+	}
+	temp, err := os.MkdirTemp("", "doorward-new")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(temp)
+	if err := scaffold.WriteIn(temp, append(files, app.Tests()...)); err != nil {
+		return nil, err
+	}
+	m := s.manifests()
+	m.Source.Kustomizations = append(slices.Clone(m.Source.Kustomizations), filepath.Join(temp, "overlays", "production"))
+	if name := filepath.Join(temp, scaffold.TestsIn, "service.yaml"); exists(name) {
+		m.Source.Files = append(slices.Clone(m.Source.Files), name)
+	}
+	loaded, err := m.Load(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("what is made does not load: %w", err) // our own mistake
+	}
+	app.Platform.Login = asksLogin(app, loaded.Plan)
+	return &made{append(files, app.Tests()...), s.brought(loaded.Problems, temp, target), loaded.Objects}, nil
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+// relativeTo is how files in a directory name a path.
+func relativeTo(dir, name string) (string, error) {
+	from, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	to, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	relative, err := filepath.Rel(from, to)
+	return filepath.ToSlash(relative), err
+}
+
+// brought are the problems that the platform alone has not, with the files named as they
+// will be.
+func (s *site) brought(all problem.List, temp, target string) problem.List {
+	had := map[string]bool{}
+	for _, p := range s.problems {
+		had[p.Code+p.Object+p.Message] = true
+	}
+	var l problem.List
+	for _, p := range all {
+		if had[p.Code+p.Object+p.Message] {
+			continue
+		}
+		if rest, ok := strings.CutPrefix(p.File, temp); ok {
+			p.File = target + rest
+		}
+		p.Message = strings.ReplaceAll(p.Message, temp, target)
+		l = append(l, p)
+	}
+	return l
+}
+
+// asksLogin tells whether the application's gateway refuses those who have not logged in.
+func asksLogin(app *scaffold.App, p *plan.Plan) bool {
+	edge := p.Listener(plan.Edge)
+	if edge == nil || app.Prefix == "" {
+		return false
+	}
+	host := app.Platform.Host
+	req := &match.Request{Peer: netip.AddrFrom4([4]byte{192, 0, 2, 1}), Secure: true, SNI: host, Major: 1, Minor: 1, Method: "GET", Host: host, Target: app.Prefix + "/"}
+	var out plan.Outcome
+	p.Walk(edge, req, nobody{}, nil, &out)
+	if out.Kind == plan.ToForward || out.Last().Dialect != plan.Envoy {
+		return false
+	}
+	switch out.Reply.Status {
+	case 302, 401, 403:
+		return true
+	}
+	return false
+}
+
+// nobody is the world of those who have not logged in and show no token.
+type nobody struct{ plan.Closed }
+
+func (nobody) Now() time.Time  { return time.Unix(0, 0).UTC() }
+func (nobody) Chance() float64 { return 0 }
+func (nobody) ID() [16]byte    { return [16]byte{} }
