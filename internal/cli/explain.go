@@ -77,7 +77,7 @@ func (q *question) run(cmd *cobra.Command) error {
 	}
 	l := loaded.Plan.Listener(q.via)
 	if l == nil {
-		return misused("--via %s: %s", q.via, noListener(loaded.Plan, q.via))
+		return misused("--via %s: %s", q.via, scenario.NoListener(loaded.Plan, q.via))
 	}
 	e := explain(loaded.Plan, l, req, opts.Source)
 	e.Request.URL, e.Request.Method, e.Request.Via, e.Request.From = q.url, q.method, q.via, q.from
@@ -136,21 +136,6 @@ func (q *question) request() (*match.Request, error) {
 	}
 	http1.RemoveHopByHop(&r.Header)
 	return r, nil
-}
-
-// noListener tells which listeners there are; the edge always is.
-func noListener(p *plan.Plan, want string) string {
-	var have []string
-	for _, l := range p.Listeners() {
-		if l.Dialect != plan.Sidecar { // nobody comes in there
-			have = append(have, l.Key)
-		}
-	}
-	s := "there is no such listener; there is " + strings.Join(have, ", ")
-	if near, ok := problem.Nearest(want, have); ok {
-		s += "; did you mean " + near + "?"
-	}
-	return s
 }
 
 // explanation is what became of a request. Its JSON is part of the interface.

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/doorward/doorward/internal/plan"
 )
 
 // String is the outcome as a scenario writes it.
@@ -22,52 +24,113 @@ func (o *Outcome) String() string {
 	return s
 }
 
-// Compare tells everything that is not as the request wants it, one line each.
-func (r *Request) Compare(o *Outcome) []string {
-	var bad []string
-	if got := o.String(); got != r.Want {
-		bad = append(bad, fmt.Sprintf("line %d: got -> %s, want -> %s", r.WantLine, got, r.Want))
+// Difference is an expectation that an outcome does not fulfil.
+type Difference struct {
+	Line int    `json:"line"` // of the expectation
+	Of   string `json:"of"`   // what differs: "status", "header x-a"
+	Got  string `json:"got"`
+	Want string `json:"want"`
+}
+
+// String is one line.
+func (d Difference) String() string {
+	return fmt.Sprintf("line %d: %s: got %s, want %s", d.Line, d.Of, d.Got, d.Want)
+}
+
+// Compare tells everything that is not as the request wants it.
+func (r *Request) Compare(o *Outcome) []Difference {
+	var bad []Difference
+	if got := o.String(); r.Want != "" && got != r.Want {
+		bad = append(bad, Difference{r.WantLine, "outcome", got, r.Want})
 	}
-	for _, c := range r.Checks {
-		if m := c.compare(o); m != "" {
-			bad = append(bad, fmt.Sprintf("line %d: %s", c.Line, m))
+	for i := range r.Checks {
+		if d, differs := r.Checks[i].compare(o); differs {
+			bad = append(bad, d)
 		}
 	}
 	return bad
 }
 
-func (c *Check) compare(o *Outcome) string {
+// Nothing stands for what is not there.
+const Nothing = "none"
+
+// compare compares one thing. What an outcome does not know is as it should be.
+func (c *Check) compare(o *Outcome) (d Difference, differs bool) {
+	got, is := c.of(o)
+	if !is {
+		got = Nothing
+	}
+	d = Difference{c.Line, c.String(), got, c.Value}
 	switch c.Kind {
 	case "delay":
 		want, err := time.ParseDuration(c.Value)
-		if err != nil {
-			return err.Error()
-		}
-		if o.Delay < want {
-			return fmt.Sprintf("held back for %v, want %v", o.Delay, want)
-		}
-		return ""
+		return d, err != nil || o.Delay < want
 	case "because":
-		if o.Reason != "" && !strings.Contains(o.Reason, c.Value) {
-			return fmt.Sprintf("the reason is %q, want %q in it", o.Reason, c.Value)
+		return d, o.Reason != "" && !strings.Contains(o.Reason, c.Value)
+	case "decidedBy":
+		return d, o.By != nil && !decides(o.By, c.Value)
+	}
+	if c.No {
+		d.Want = Nothing
+	}
+	return d, is == c.No || is && got != c.Value
+}
+
+// String names the thing that the check is about.
+func (c *Check) String() string {
+	switch c.Kind {
+	case "got":
+		return "header " + c.Name
+	case "answer":
+		return "answer's header " + c.Name
+	}
+	return c.Kind
+}
+
+// of is what the outcome has of the thing, and whether it has it.
+func (c *Check) of(o *Outcome) (string, bool) {
+	switch c.Kind {
+	case "status":
+		return strconv.Itoa(o.Status), true
+	case "backend":
+		return o.Backend, o.Backend != ""
+	case "method":
+		return o.Method, o.Method != ""
+	case "path":
+		return o.Target, o.Target != ""
+	case "host":
+		return o.Host, o.Host != ""
+	case "delay":
+		return o.Delay.String(), true
+	case "because":
+		return o.Reason, o.Reason != ""
+	case "decidedBy":
+		if o.By == nil || o.By.Ref.Kind == "" {
+			return "", false
 		}
-		return ""
+		return o.By.String(), true
+	case "answer":
+		return o.Answer.Joined(c.Name, ",")
 	}
-	fields, whose := o.Got, "the upstream"
-	if c.Kind == "answer" {
-		fields, whose = o.Answer, "the client"
+	if c.Name == "host" {
+		return o.Host, o.Host != ""
 	}
-	got, ok := fields.Joined(c.Name, ",")
-	if c.Kind == "got" && c.Name == "host" {
-		got, ok = o.Host, o.Host != ""
+	return o.Got.Joined(c.Name, ",")
+}
+
+// decides tells whether want, KIND NAMESPACE/NAME and if need be the field, names the
+// rule or what it is a part of.
+func decides(by *plan.Origin, want string) bool {
+	if by.Ref.Kind == "" {
+		return want == Nothing
 	}
-	switch {
-	case c.No && ok:
-		return fmt.Sprintf("%s gets %s: %s, want none", whose, c.Name, got)
-	case !c.No && !ok:
-		return fmt.Sprintf("%s gets no %s, want %q", whose, c.Name, c.Value)
-	case !c.No && got != c.Value:
-		return fmt.Sprintf("%s gets %s: %s, want %s", whose, c.Name, got, c.Value)
+	object, field, has := want, "", false
+	if words := strings.SplitN(want, " ", 3); len(words) == 3 {
+		object, field, has = words[0]+" "+words[1], words[2], true
 	}
-	return ""
+	if by.Ref.String() != object {
+		return false
+	}
+	rest, ok := strings.CutPrefix(by.Field, field)
+	return !has || ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }

@@ -2,9 +2,11 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/doorward/doorward/internal/compile"
@@ -75,16 +77,37 @@ func (s *Scenario) world(r *Request, tokens plan.Verifier) World {
 func (r *Request) walk(p *plan.Plan, world plan.World) (Outcome, error) {
 	l := p.Listener(r.Via)
 	if l == nil {
-		var have []string
-		for _, k := range p.Listeners() {
-			have = append(have, k.Key)
-		}
-		near, _ := problem.Nearest(r.Via, have)
-		return Outcome{}, fmt.Errorf("there is no listener %q; there are %q, the nearest is %q", r.Via, have, near)
+		return Outcome{}, errors.New(NoListener(p, r.Via))
 	}
+	req := r.Sent()
+	var out plan.Outcome
+	p.Walk(l, &req, world, nil, &out)
+	return Decided(&req, &out), nil
+}
+
+// NoListener says that no client can come in via want, and where one can.
+func NoListener(p *plan.Plan, want string) string {
+	var have []string
+	for _, l := range p.Listeners() {
+		if l.Dialect != plan.Sidecar { // nobody comes in there
+			have = append(have, l.Key)
+		}
+	}
+	s := "there is no such listener; there is " + strings.Join(have, ", ")
+	if near, ok := problem.Nearest(want, have); ok {
+		s += "; did you mean " + near + "?"
+	}
+	return s
+}
+
+// Sent is the request as the first hop receives it.
+func (r *Request) Sent() match.Request {
 	req := match.Request{
-		Peer: netip.MustParseAddr("127.0.0.1"), Secure: r.Secure, Major: 1, Minor: 1,
+		Peer: r.From, Secure: r.Secure, Major: 1, Minor: 1,
 		Method: r.Method, Host: r.Host, Target: r.Target, Header: r.Header.Clone(), ContentLength: r.Body,
+	}
+	if !req.Peer.IsValid() {
+		req.Peer = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
 	if r.Secure {
 		req.SNI = r.SNI
@@ -92,15 +115,15 @@ func (r *Request) walk(p *plan.Plan, world plan.World) (Outcome, error) {
 	if r.Chunked {
 		req.ContentLength = -1
 	}
-	var out plan.Outcome
-	p.Walk(l, &req, world, nil, &out)
-	return r.outcome(&req, &out), nil
+	return req
 }
 
-// outcome puts what the walk decided into the form that both runs share. An
-// upstream is taken to answer 200 with nothing but an empty body.
-func (r *Request) outcome(req *match.Request, out *plan.Outcome) Outcome {
-	o := Outcome{Delay: out.Delay, Reason: out.Reason}
+// Decided puts what a walk decided into the form that all runs share: req is the
+// request as the walk has left it. An upstream is taken to answer 200 with nothing but
+// an empty body.
+func Decided(req *match.Request, out *plan.Outcome) Outcome {
+	by := out.By
+	o := Outcome{Delay: out.Delay, Reason: out.Reason, By: &by}
 	if out.Kind == plan.ToForward {
 		o.Backend, o.Method, o.Target, o.Host, o.Got = BackendName(out.Backend), req.Method, req.Target, req.Host, req.Header
 		o.Status = 200

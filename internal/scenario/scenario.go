@@ -72,9 +72,11 @@
 package scenario
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/doorward/doorward/internal/header"
+	"github.com/doorward/doorward/internal/plan"
 )
 
 // Scenario is one archive, read.
@@ -118,8 +120,9 @@ type Request struct {
 	Body    int64
 	Chunked bool
 	Chance  float64
+	From    netip.Addr // the client; the zero address is 127.0.0.1
 
-	Want     string // the outcome's text form
+	Want     string // the outcome's text form; "" takes any
 	WantLine int    // of the outcome, for rewriting
 	Checks   []Check
 }
@@ -127,9 +130,9 @@ type Request struct {
 // Check is one further expectation.
 type Check struct {
 	Line  int
-	Kind  string // got, answer, delay, because
-	No    bool
-	Name  string
+	Kind  string // got, answer, delay, because; of test files also status, backend, method, path, host, decidedBy
+	No    bool   // of got and answer: there is no such header
+	Name  string // of the header
 	Value string
 }
 
@@ -146,5 +149,8 @@ type Outcome struct {
 	Body    string
 	Answer  header.Fields
 	Delay   time.Duration
-	Reason  string // "" where it is not known (over sockets)
+	// Reason and By say why, and by which rule; "" and nil where it is not known (over
+	// sockets).
+	Reason string
+	By     *plan.Origin
 }

@@ -148,6 +148,9 @@ func (r *reader) readFile(d disk, f manifest) {
 		r.noteKustomization(f.name)
 		return
 	}
+	if !f.named && IsTest(f.name) && isTest(data) {
+		return
+	}
 	r.readText(f.name, 1, data, f.named)
 }
 
