@@ -26,7 +26,7 @@ type room struct {
 // rooms is the table of ARCHITECTURE.md. A new package gets its line in both.
 func rooms() map[string]room {
 	all := []string{"api", "internal/apikey", "internal/header", "internal/problem", "internal/object", "internal/match", "internal/plan",
-		"internal/compile", "internal/check", "internal/scenario", "internal/scaffold", "internal/source",
+		"internal/compile", "internal/check", "internal/scenario", "internal/suite", "internal/scaffold", "internal/source",
 		"internal/http1", "internal/proxy", "internal/upstream", "internal/jwt", "internal/login", "internal/extauthz",
 		"internal/pki", "internal/mesh", "internal/kube", "internal/telemetry", "internal/dashboard", "internal/statefile"}
 	return map[string]room{
@@ -50,6 +50,7 @@ func rooms() map[string]room {
 		"internal/check":     {pure: true, imports: []string{"internal/object", "internal/compile", "internal/problem", "internal/match", "internal/plan", "internal/header"}},
 		"internal/source":    {imports: []string{"api", "internal/object", "internal/problem"}},
 		"internal/scenario":  {imports: []string{"internal/object", "internal/compile", "internal/plan", "internal/match", "internal/problem", "internal/source", "internal/header", "internal/jwt"}},
+		"internal/suite":     {imports: []string{"internal/object", "internal/compile", "internal/plan", "internal/match", "internal/problem", "internal/source", "internal/header", "internal/http1", "internal/jwt", "internal/scenario"}},
 		"internal/scaffold":  {imports: []string{"api", "internal/object", "internal/plan"}},
 		"internal/http1":     {imports: []string{"internal/header"}},
 		"internal/proxy":     {imports: []string{"internal/plan", "internal/match", "internal/http1", "internal/upstream", "internal/login", "internal/telemetry", "internal/header", "internal/object"}},

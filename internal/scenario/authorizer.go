@@ -57,7 +57,7 @@ func (r *AuthorizerReply) fits(target string, f header.Fields, size int) bool {
 
 // authorizer reads the line that names one.
 func (p *parser) authorizer(text string) error {
-	up, err := parseUp(text)
+	up, err := ParseUp(text)
 	if err != nil {
 		return fmt.Errorf("authorizer: %w", err)
 	}

@@ -99,7 +99,7 @@ func (p *parser) margin(n int, text string) error {
 		p.s.Kustomizations = append(p.s.Kustomizations, filepath.Join(filepath.Dir(p.s.Name), rest))
 		return nil
 	case "up":
-		up, err := parseUp(rest)
+		up, err := ParseUp(rest)
 		p.s.Ups = append(p.s.Ups, up)
 		return err
 	case "authorizer":
@@ -149,8 +149,8 @@ func (r *Request) SetURL(raw string) error {
 	return nil
 }
 
-// parseUp reads NAMESPACE/SERVICE:PORT and labels.
-func parseUp(text string) (Up, error) {
+// ParseUp reads NAMESPACE/SERVICE:PORT and labels.
+func ParseUp(text string) (Up, error) {
 	fields := strings.Fields(text)
 	if len(fields) == 0 {
 		return Up{}, fmt.Errorf("up needs NAMESPACE/SERVICE:PORT")

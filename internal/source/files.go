@@ -148,7 +148,7 @@ func (r *reader) readFile(d disk, f manifest) {
 		r.noteKustomization(f.name)
 		return
 	}
-	if !f.named && IsTest(f.name) && isTest(data) {
+	if !f.named && IsTest(f.name) && holdsTests(data) {
 		return
 	}
 	r.readText(f.name, 1, data, f.named)

@@ -1,0 +1,57 @@
+package suite
+
+import (
+	"encoding/json"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// callerFields are the ways to say who asks: one of them, with groups beside user.
+func (r *reader) callerFields(c *Caller) []field {
+	return []field{
+		{"claims", func(n *yaml.Node) { c.Claims = r.claims(n) }},
+		{"user", func(n *yaml.Node) { c.User = r.text(n, "user") }},
+		{"groups", func(n *yaml.Node) { c.Groups = r.texts(n, "groups") }},
+		{"serviceAccount", func(n *yaml.Node) { c.ServiceAccount = r.text(n, "serviceAccount") }},
+		{"apiKey", func(n *yaml.Node) { c.APIKey = r.text(n, "apiKey") }},
+	}
+}
+
+// caller reads a caller.
+func (r *reader) caller(f *File, key, value *yaml.Node) {
+	c := &Caller{Name: key.Value, Line: key.Line}
+	before := len(r.mistakes)
+	r.mapping(value, "caller "+c.Name, r.callerFields(c))
+	f.Callers[c.Name] = c
+	ways := 0
+	for _, said := range []bool{c.Claims != nil, c.User != "", c.ServiceAccount != "", c.APIKey != ""} {
+		if said {
+			ways++
+		}
+	}
+	switch {
+	case len(r.mistakes) > before:
+	case ways != 1:
+		r.wrong(key, "caller %s is %d at once; write one of claims, user (with groups), serviceAccount and apiKey", c.Name, ways)
+	case c.Groups != nil && c.User == "":
+		r.wrong(key, "caller %s has groups and no user; write them among the claims", c.Name)
+	}
+}
+
+// claims reads claims as JSON would have them.
+func (r *reader) claims(n *yaml.Node) map[string]any {
+	var all any
+	err := n.Decode(&all)
+	var data []byte
+	if err == nil {
+		data, err = json.Marshal(all)
+	}
+	var claims map[string]any
+	if err == nil {
+		err = json.Unmarshal(data, &claims)
+	}
+	if err != nil || claims == nil {
+		r.wrong(n, "claims is %s, and should be a mapping, as in {iss: https://login.example.com, sub: alice}", kind(n))
+	}
+	return claims
+}

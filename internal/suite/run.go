@@ -1,0 +1,148 @@
+package suite
+
+import (
+	"context"
+	"regexp"
+	"time"
+
+	"github.com/doorward/doorward/internal/compile"
+	"github.com/doorward/doorward/internal/jwt"
+	"github.com/doorward/doorward/internal/match"
+	"github.com/doorward/doorward/internal/object"
+	"github.com/doorward/doorward/internal/plan"
+	"github.com/doorward/doorward/internal/problem"
+	"github.com/doorward/doorward/internal/scenario"
+	"github.com/doorward/doorward/internal/source"
+)
+
+// Options say what is run.
+type Options struct {
+	// Source and Compile are added to what each file names.
+	Source  source.Options
+	Compile compile.Options
+	// Run chooses tests by their names; nil takes all.
+	Run *regexp.Regexp
+}
+
+// Report is what came of the tests.
+type Report struct {
+	Files []FileReport
+	// Sets are the manifests that the files name, in the order of the files.
+	Sets []*Set
+}
+
+// FileReport is what came of the tests of a file.
+type FileReport struct {
+	*File
+	Set     *Set // nil with Err
+	Results []Result
+	Took    time.Duration
+	// Err says why nothing could be run: manifests that cannot be loaded.
+	Err error
+}
+
+// Result is what came of a test.
+type Result struct {
+	*Test
+	Outcome     scenario.Outcome
+	Differences []scenario.Difference
+}
+
+// Failed counts the tests that failed.
+func (f *FileReport) Failed() int {
+	n := 0
+	for i := range f.Results {
+		if len(f.Results[i].Differences) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// Run runs the tests of files. An error is told in the report of the file that has it.
+func Run(ctx context.Context, files []*File, o Options) *Report {
+	r := &Report{}
+	sets := map[string]*Set{}
+	for _, f := range files {
+		began := time.Now()
+		fr := FileReport{File: f}
+		key := f.key()
+		set, known := sets[key]
+		if !known {
+			if set, fr.Err = load(ctx, f, o); fr.Err == nil {
+				sets[key] = set
+				r.Sets = append(r.Sets, set)
+			}
+		}
+		if fr.Err == nil {
+			fr.Set = set
+			fr.Results = set.run(f, o.Run)
+			set.point(fr.Results)
+		}
+		fr.Took = time.Since(began)
+		r.Files = append(r.Files, fr)
+	}
+	return r
+}
+
+// run walks the tests of a file.
+func (s *Set) run(f *File, chosen *regexp.Regexp) []Result {
+	var all []Result
+	tokens := jwt.New(jwt.Options{Offline: true})
+	var out plan.Outcome
+	for _, t := range f.Tests {
+		if chosen != nil && !chosen.MatchString(t.Name) {
+			continue
+		}
+		all = append(all, s.walk(t, scenario.World{Dice: t.Chance, Tokens: tokens, Clock: time.Now()}, &out))
+	}
+	return all
+}
+
+// walk runs a test.
+func (s *Set) walk(t *Test, world plan.World, out *plan.Outcome) Result {
+	l := s.Plan.Listener(t.Via)
+	if l == nil {
+		return Result{Test: t, Differences: []scenario.Difference{{Line: t.Line, Of: "via", Got: scenario.NoListener(s.Plan, t.Via), Want: t.Via}}}
+	}
+	req := t.sent()
+	s.Plan.Walk(l, &req, world, nil, out)
+	o := scenario.Decided(&req, out)
+	return Result{Test: t, Outcome: o, Differences: t.Compare(&o)}
+}
+
+// sent is the request as its client sends it.
+func (t *Test) sent() match.Request {
+	req := t.Sent()
+	if t.Navigate {
+		req.Header.Set("sec-fetch-mode", "navigate")
+		req.Header.Set("accept", "text/html")
+	}
+	return req
+}
+
+// point puts the lines of fields in the place of those of objects, in what failed tests
+// tell.
+func (s *Set) point(results []Result) {
+	var rules []*plan.Origin
+	for i := range results {
+		if by := results[i].Outcome.By; by != nil && len(results[i].Differences) > 0 {
+			rules = append(rules, by)
+		}
+	}
+	lines := make(problem.List, len(rules))
+	for i, o := range rules {
+		lines[i] = problem.Problem{File: o.Origin.File, Line: o.Origin.Line, Field: o.Field}
+	}
+	s.Source.Point(lines)
+	for i, o := range rules {
+		o.Origin = object.Origin{File: o.Origin.File, Line: lines[i].Line}
+	}
+	for i := range results {
+		for j := range results[i].Differences {
+			if d := &results[i].Differences[j]; d.Of == "decidedBy" {
+				d.Got = results[i].Outcome.By.String()
+			}
+		}
+	}
+}
