@@ -26,7 +26,7 @@ type room struct {
 // rooms is the table of ARCHITECTURE.md. A new package gets its line in both.
 func rooms() map[string]room {
 	all := []string{"api", "internal/apikey", "internal/header", "internal/problem", "internal/object", "internal/match", "internal/plan",
-		"internal/compile", "internal/check", "internal/scenario", "internal/suite", "internal/scaffold", "internal/source",
+		"internal/compile", "internal/witness", "internal/check", "internal/scenario", "internal/suite", "internal/scaffold", "internal/source",
 		"internal/http1", "internal/proxy", "internal/upstream", "internal/jwt", "internal/login", "internal/extauthz",
 		"internal/pki", "internal/mesh", "internal/kube", "internal/telemetry", "internal/dashboard", "internal/statefile"}
 	return map[string]room{
@@ -48,6 +48,7 @@ func rooms() map[string]room {
 		"internal/plan":      {pure: true, imports: []string{"internal/apikey", "internal/match", "internal/object", "internal/header"}},
 		"internal/compile":   {pure: true, imports: []string{"api", "internal/apikey", "internal/object", "internal/problem", "internal/match", "internal/plan", "internal/header"}},
 		"internal/check":     {pure: true, imports: []string{"internal/object", "internal/compile", "internal/problem", "internal/match", "internal/plan", "internal/header"}},
+		"internal/witness":   {pure: true, imports: []string{"internal/match", "internal/plan", "internal/header"}},
 		"internal/source":    {imports: []string{"api", "internal/object", "internal/problem"}},
 		"internal/scenario":  {imports: []string{"internal/object", "internal/compile", "internal/plan", "internal/match", "internal/problem", "internal/source", "internal/header", "internal/jwt"}},
 		"internal/suite":     {imports: []string{"internal/object", "internal/compile", "internal/plan", "internal/match", "internal/problem", "internal/source", "internal/header", "internal/http1", "internal/jwt", "internal/scenario"}},

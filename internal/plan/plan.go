@@ -278,6 +278,20 @@ func (l *Listener) chain(secure bool, sni string) *Chain {
 	return best
 }
 
+// RouteOf returns the host and the route that would take a request which has entered the
+// listener (in a walk that a guard has ended), for tools; nil where there is none.
+func (l *Listener) RouteOf(r *match.Request) (*Host, *Route) {
+	c := l.chain(r.Secure, r.SNI)
+	if c == nil {
+		return nil, nil
+	}
+	h := c.hosts.find(l.hostName(r))
+	if h == nil {
+		return nil, nil
+	}
+	return h, h.Find(r)
+}
+
 // nameScore tells how closely pattern (exact, "*.suffix", "*") fits name: -1 not
 // at all, otherwise the longer the better, exact best.
 func nameScore(pattern, name string) int {
