@@ -17,8 +17,8 @@ func testForms() []string { return []string{"text", "json", "junit"} }
 // testRun is what test is asked.
 type testRun struct {
 	manifests
-	form, run string
-	verbose   bool
+	form, run         string
+	verbose, coverage bool
 }
 
 func newTest() *cobra.Command {
@@ -43,6 +43,7 @@ func newTest() *cobra.Command {
 	f.StringVarP(&q.form, "output", "o", "text", strings.Join(testForms(), ", "))
 	f.StringVar(&q.run, "run", "", "only tests whose name this regular expression matches")
 	f.BoolVarP(&q.verbose, "verbose", "v", false, "name every test, not only those that fail")
+	f.BoolVar(&q.coverage, "coverage", false, "tell which routes and rules of the manifests no test touches")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(testForms(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -83,7 +84,7 @@ func (q *testRun) options(cmd *cobra.Command) (o suite.Options, err error) {
 		}
 		o.Source, o.Compile = m.Source, m.Compile
 	}
-	o.Compile.IngressClasses = q.classes
+	o.Compile.IngressClasses, o.Cover = q.classes, q.coverage
 	if q.run != "" {
 		if o.Run, err = regexp.Compile(q.run); err != nil {
 			return o, misused("--run: %w", err)

@@ -28,8 +28,25 @@ func writeTests(w io.Writer, r *suite.Report, verbose, colour bool) error {
 	if len(r.Files) > 1 {
 		fmt.Fprintf(&b, "%s in %s, %d failed\n", count(tests, "test"), count(len(r.Files), "file"), failed)
 	}
+	writeCoverage(&b, r.Coverage)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeCoverage prints what no test touches, a file at a time.
+func writeCoverage(b *strings.Builder, c *suite.Coverage) {
+	if c == nil {
+		return
+	}
+	for i := range c.Files {
+		f := &c.Files[i]
+		fmt.Fprintf(b, "%5.1f%%  %s  %d of %s\n", suite.Percent(f.Touched, f.Rules), f.File, f.Touched, count(f.Rules, "rule"))
+		for _, r := range f.Missed {
+			fmt.Fprintf(b, "        %s: no test touches the %s %s  (%s %s)\n", r.Origin.Origin, r.What, r.Text, r.Ref, r.Field)
+		}
+	}
+	touched, rules := c.Total()
+	fmt.Fprintf(b, "%5.1f%%  of all  %d of %s\n", suite.Percent(touched, rules), touched, count(rules, "rule"))
 }
 
 // writeTest prints a test: the differences, who decided, and how to ask again.
@@ -97,6 +114,48 @@ type reportJSON struct {
 	Tests  int        `json:"tests"`
 	Failed int        `json:"failed"`
 	Files  []fileJSON `json:"files"`
+	// Coverage is there where it was asked for.
+	Coverage *coverageJSON `json:"coverage,omitempty"`
+}
+
+type coverageJSON struct {
+	Percent float64       `json:"percent"`
+	Touched int           `json:"touched"`
+	Rules   int           `json:"rules"`
+	Files   []coveredJSON `json:"files"`
+}
+
+type coveredJSON struct {
+	File    string       `json:"file"`
+	Percent float64      `json:"percent"`
+	Touched int          `json:"touched"`
+	Rules   int          `json:"rules"`
+	Missed  []missedJSON `json:"missed"`
+}
+
+type missedJSON struct {
+	What   string `json:"what"`
+	Rule   string `json:"rule"`
+	Object string `json:"object"`
+	Field  string `json:"field,omitempty"`
+	Line   int    `json:"line"`
+}
+
+func coverageOf(c *suite.Coverage) *coverageJSON {
+	if c == nil {
+		return nil
+	}
+	touched, rules := c.Total()
+	all := &coverageJSON{suite.Percent(touched, rules), touched, rules, []coveredJSON{}}
+	for i := range c.Files {
+		f := &c.Files[i]
+		shown := coveredJSON{f.File, suite.Percent(f.Touched, f.Rules), f.Touched, f.Rules, []missedJSON{}}
+		for _, r := range f.Missed {
+			shown.Missed = append(shown.Missed, missedJSON{r.What, r.Text, r.Ref.String(), r.Field, r.Origin.Origin.Line})
+		}
+		all.Files = append(all.Files, shown)
+	}
+	return all
 }
 
 type fileJSON struct {
@@ -122,7 +181,7 @@ type testJSON struct {
 }
 
 func testReport(r *suite.Report) reportJSON {
-	all := reportJSON{Files: []fileJSON{}}
+	all := reportJSON{Files: []fileJSON{}, Coverage: coverageOf(r.Coverage)}
 	for i := range r.Files {
 		f := &r.Files[i]
 		shown := fileJSON{File: f.Name, Seconds: f.Took.Seconds(), Tests: []testJSON{}}

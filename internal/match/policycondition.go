@@ -129,6 +129,9 @@ func (c *PolicyCondition) Match(r *Request) bool {
 	return (len(c.Values) == 0 || c.holds(c.Values, r)) && (len(c.NotValues) == 0 || !c.holds(c.NotValues, r))
 }
 
+// Excepts tells whether r is what the ith of NotValues leaves out.
+func (c *PolicyCondition) Excepts(i int, r *Request) bool { return c.holds(c.NotValues[i:i+1], r) }
+
 // holds tells whether one of values does.
 func (c *PolicyCondition) holds(values []PolicyValue, r *Request) bool {
 	switch c.Fact {

@@ -129,6 +129,9 @@ func (w *walk) policyRule(action string, x *policyIndex) *PolicyRule {
 	for _, rule := range x.rules {
 		why := rule.Why(w.req)
 		w.tr.add("policy", action+" "+rule.String(), rule.Origin, why == "", why)
+		if w.tr.Judged != nil {
+			w.tr.Judged(rule, w.req, why == "")
+		}
 		if why == "" {
 			return rule
 		}

@@ -1,12 +1,19 @@
 package plan
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/doorward/doorward/internal/match"
+)
 
 // Trace records the steps of a walk. A nil Trace records nothing and costs
 // nothing.
 type Trace struct {
 	Steps []Step `json:"steps"`
-	hop   int
+	// Judged, if set, is told of each rule of a policy that the walk looks at, with the
+	// request as it is then, and whether the rule matches.
+	Judged func(rule *PolicyRule, r *match.Request, matches bool) `json:"-"`
+	hop    int
 }
 
 // Step is one thing that the walk looked at.

@@ -22,6 +22,8 @@ type Options struct {
 	Compile compile.Options
 	// Run chooses tests by their names; nil takes all.
 	Run *regexp.Regexp
+	// Cover notes which rules the tests touch.
+	Cover bool
 }
 
 // Report is what came of the tests.
@@ -29,6 +31,8 @@ type Report struct {
 	Files []FileReport
 	// Sets are the manifests that the files name, in the order of the files.
 	Sets []*Set
+	// Coverage is nil unless it was asked for.
+	Coverage *Coverage
 }
 
 // FileReport is what came of the tests of a file.
@@ -62,6 +66,9 @@ func (f *FileReport) Failed() int {
 // Run runs the tests of files. An error is told in the report of the file that has it.
 func Run(ctx context.Context, files []*File, o Options) *Report {
 	r := &Report{}
+	if o.Cover {
+		r.Coverage = &Coverage{rules: map[ruleKey]*Rule{}}
+	}
 	sets := map[string]*Set{}
 	for _, f := range files {
 		began := time.Now()
@@ -72,21 +79,27 @@ func Run(ctx context.Context, files []*File, o Options) *Report {
 			if set, fr.Err = load(ctx, f, o); fr.Err == nil {
 				sets[key] = set
 				r.Sets = append(r.Sets, set)
+				if o.Cover {
+					r.Coverage.addPlan(set.Plan)
+				}
 			}
 		}
 		if fr.Err == nil {
 			fr.Set = set
-			fr.Results = set.run(f, o.Run)
+			fr.Results = set.run(f, o.Run, r.Coverage)
 			set.point(fr.Results)
 		}
 		fr.Took = time.Since(began)
 		r.Files = append(r.Files, fr)
 	}
+	if o.Cover {
+		r.Coverage.finish(o)
+	}
 	return r
 }
 
 // run walks the tests of a file.
-func (s *Set) run(f *File, chosen *regexp.Regexp) []Result {
+func (s *Set) run(f *File, chosen *regexp.Regexp, cover *Coverage) []Result {
 	var all []Result
 	tokens := jwt.New(jwt.Options{Offline: true})
 	var out plan.Outcome
@@ -94,19 +107,26 @@ func (s *Set) run(f *File, chosen *regexp.Regexp) []Result {
 		if chosen != nil && !chosen.MatchString(t.Name) {
 			continue
 		}
-		all = append(all, s.walk(t, scenario.World{Dice: t.Chance, Tokens: tokens, Clock: time.Now()}, &out))
+		all = append(all, s.walk(t, scenario.World{Dice: t.Chance, Tokens: tokens, Clock: time.Now()}, cover, &out))
 	}
 	return all
 }
 
 // walk runs a test.
-func (s *Set) walk(t *Test, world plan.World, out *plan.Outcome) Result {
+func (s *Set) walk(t *Test, world plan.World, cover *Coverage, out *plan.Outcome) Result {
 	l := s.Plan.Listener(t.Via)
 	if l == nil {
 		return Result{Test: t, Differences: []scenario.Difference{{Line: t.Line, Of: "via", Got: scenario.NoListener(s.Plan, t.Via), Want: t.Via}}}
 	}
 	req := t.sent()
-	s.Plan.Walk(l, &req, world, nil, out)
+	var tr *plan.Trace
+	if cover != nil {
+		tr = &plan.Trace{Judged: cover.judged}
+	}
+	s.Plan.Walk(l, &req, world, tr, out)
+	if cover != nil {
+		cover.walked(out, tr)
+	}
 	o := scenario.Decided(&req, out)
 	return Result{Test: t, Outcome: o, Differences: t.Compare(&o)}
 }
@@ -126,7 +146,7 @@ func (t *Test) sent() match.Request {
 func (s *Set) point(results []Result) {
 	var rules []*plan.Origin
 	for i := range results {
-		if by := results[i].Outcome.By; by != nil && len(results[i].Differences) > 0 {
+		if by := results[i].Outcome.By; by != nil && by.Ref.Kind != "" && len(results[i].Differences) > 0 {
 			rules = append(rules, by)
 		}
 	}
@@ -140,7 +160,7 @@ func (s *Set) point(results []Result) {
 	}
 	for i := range results {
 		for j := range results[i].Differences {
-			if d := &results[i].Differences[j]; d.Of == "decidedBy" {
+			if d := &results[i].Differences[j]; d.Of == "decidedBy" && d.Got != scenario.Nothing {
 				d.Got = results[i].Outcome.By.String()
 			}
 		}

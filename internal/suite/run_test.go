@@ -1,0 +1,147 @@
+package suite
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/doorward/doorward/internal/source"
+)
+
+// The tests of the examples pass, and touch every rule that the examples have.
+func TestExamples(t *testing.T) {
+	report := runAll(t, "../../examples")
+	for i := range report.Files {
+		f := &report.Files[i]
+		if f.Err != nil {
+			t.Errorf("%s: %v", f.Name, f.Err)
+		}
+		for _, r := range f.Results {
+			for _, d := range r.Differences {
+				t.Errorf("%s: %s: %s\n\t%s", f.Name, r.Name, d, r.Outcome.Reason)
+			}
+		}
+	}
+	for _, f := range report.Coverage.Files {
+		for _, r := range f.Missed {
+			t.Errorf("no test touches %s: %s", r.Origin, r.Text)
+		}
+	}
+}
+
+func runAll(t testing.TB, paths ...string) *Report {
+	t.Helper()
+	names, err := source.Tests(paths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := ReadAll(names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Run(t.Context(), files, Options{Cover: true})
+}
+
+// Files that name the same manifests share one plan.
+func TestManifestsAreCompiledOnce(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "m.yaml", platformOf(1))
+	for i := range 3 {
+		write(t, dir, fmt.Sprintf("tests/%d.yaml", i), "manifests: [../m.yaml]\ntests: [{request: GET http://a.example.com/app0/, via: istio-system/gw:80, expect: {status: 200}}]\n")
+	}
+	write(t, dir, "tests/other.yaml", "manifests: [../m.yaml]\ningressClasses: [public]\ntests: [{request: GET http://a.example.com/app0/, expect: {status: 404}}]\n")
+	report := runAll(t, dir)
+	if len(report.Files) != 4 || len(report.Sets) != 2 || report.Files[0].Set != report.Files[2].Set {
+		t.Errorf("got %d files and %d sets of manifests, want 4 and 2", len(report.Files), len(report.Sets))
+	}
+	for i := range report.Files {
+		if f := &report.Files[i]; f.Err != nil || f.Failed() > 0 || len(f.Results) != 1 {
+			t.Errorf("%s: %v, %+v", f.Name, f.Err, f.Results)
+		}
+	}
+}
+
+func write(t testing.TB, dir, name, text string) {
+	t.Helper()
+	name = filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// platformOf is a gateway with n applications, each under a prefix of its own.
+func platformOf(n int) string {
+	var b strings.Builder
+	b.WriteString(`apiVersion: v1
+kind: Service
+metadata: {name: gw, namespace: istio-system}
+spec: {selector: {istio: gw}, ports: [{name: http, port: 80}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: istio-system}
+spec: {selector: {istio: gw}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}
+`)
+	for i := range n {
+		fmt.Fprintf(&b, `---
+apiVersion: v1
+kind: Service
+metadata: {name: app, namespace: app%[1]d}
+spec: {selector: {app: app}, ports: [{name: http, port: 80}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: app, namespace: app%[1]d}
+spec:
+  hosts: ["*"]
+  gateways: [istio-system/gw]
+  http:
+  - match: [{uri: {exact: /app%[1]d}}]
+    redirect: {uri: /app%[1]d/}
+  - match: [{uri: {prefix: /app%[1]d/}}]
+    rewrite: {uri: /}
+    route: [{destination: {host: app}}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: app, namespace: app%[1]d}
+spec: {rules: [{}]}
+`, i)
+	}
+	return b.String()
+}
+
+// BenchmarkRun reads and runs 1,000 tests: of ten applications, and of 1,000.
+func BenchmarkRun(b *testing.B) {
+	const tests = 1000
+	for _, apps := range []int{10, 1000} {
+		for _, cover := range []bool{false, true} {
+			b.Run(fmt.Sprintf("applications=%d/coverage=%t", apps, cover), func(b *testing.B) {
+				dir := b.TempDir()
+				write(b, dir, "m.yaml", platformOf(apps))
+				var text strings.Builder
+				text.WriteString("manifests: [m.yaml]\ntests:\n")
+				for i := range tests {
+					fmt.Fprintf(&text, "- {name: t%d, request: GET http://a.example.com/app%d/x/%d, via: \"istio-system/gw:80\", expect: {status: 200, path: /x/%d, backend: \"app%d/app:80\"}}\n", i, i%apps, i, i, i%apps)
+				}
+				write(b, dir, "a_test.yaml", text.String())
+				for b.Loop() {
+					files, err := ReadAll([]string{filepath.Join(dir, "a_test.yaml")})
+					if err != nil {
+						b.Fatal(err)
+					}
+					report := Run(b.Context(), files, Options{Cover: cover})
+					if f := &report.Files[0]; f.Err != nil || f.Failed() > 0 || len(f.Results) != tests {
+						b.Fatalf("%v, %d failed of %d", f.Err, f.Failed(), len(f.Results))
+					}
+				}
+				b.ReportMetric(tests, "tests/op")
+			})
+		}
+	}
+}
