@@ -51,7 +51,7 @@ func FuzzKeys(f *testing.F) {
 	f.Add(`{"keys":null}`)
 	token := sign(f, "RS256", p.rsa, claims(""), nil)
 	f.Fuzz(func(t *testing.T, set string) {
-		k, err := readKeys([]byte(set))
+		k, err := readKeys([]byte(set), true)
 		if err != nil {
 			return
 		}

@@ -25,7 +25,7 @@ type keys struct {
 
 type key struct {
 	id, alg string // "" where the set does not say
-	public  any    // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
+	public  any    // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey; []byte of a shared secret
 }
 
 // maxKeys bounds a key set: a token without kid is tried against all of them.
@@ -33,14 +33,16 @@ const maxKeys = 100
 
 // CheckKeys tells why a key set in JSON holds no usable key, or nil.
 func CheckKeys(set string) error {
-	_, err := readKeys([]byte(set))
+	_, err := readKeys([]byte(set), true)
 	return err
 }
 
 // readKeys reads a JSON Web Key Set (RFC 7517), or an object of PEM certificates
-// by kid, as Google gives them. Keys that cannot verify tokens (symmetric ones,
-// those for encryption, broken ones) are left out; at least one must be left.
-func readKeys(data []byte) (*keys, error) {
+// by kid, as Google gives them. Keys that cannot verify tokens (those for
+// encryption, broken ones) are left out; at least one must be left. Symmetric keys
+// count only in a set that a manifest brings (inline), as with Envoy: what is
+// fetched from a URL is no secret.
+func readKeys(data []byte, inline bool) (*keys, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
@@ -50,7 +52,7 @@ func readKeys(data []byte) (*keys, error) {
 	k := &keys{data: data}
 	var bad error
 	for _, raw := range set.Keys {
-		one, err := readKey(raw)
+		one, err := readKey(raw, inline)
 		if err != nil {
 			bad = errors.Join(bad, err)
 			continue
@@ -71,17 +73,17 @@ func readKeys(data []byte) (*keys, error) {
 	return k, nil
 }
 
-func readKey(raw json.RawMessage) (key, error) {
+func readKey(raw json.RawMessage, inline bool) (key, error) {
 	var j jose.JSONWebKey
 	if err := j.UnmarshalJSON(raw); err != nil {
 		return key{}, err
 	}
 	k := key{id: j.KeyID, alg: j.Algorithm, public: j.Public().Key}
+	if secret, ok := j.Key.([]byte); ok && inline {
+		k.public = secret
+	}
 	if j.Use == "enc" {
 		return key{}, fmt.Errorf("key %q is for encryption", k.id)
-	}
-	if k.alg == "" {
-		k.alg = onlyAlgorithm(k.public)
 	}
 	if !fits(k.alg, k.public) {
 		return key{}, fmt.Errorf("key %q (%s) verifies no token", k.id, k.alg)
@@ -106,7 +108,7 @@ func readCertificates(data []byte) (all []key, bad error) {
 			bad = errors.Join(bad, fmt.Errorf("key %q: %w", id, err))
 			continue
 		}
-		if k := (key{id, onlyAlgorithm(c.PublicKey), c.PublicKey}); fits(k.alg, k.public) {
+		if k := (key{id: id, public: c.PublicKey}); fits("", k.public) {
 			all = append(all, k)
 		}
 	}
@@ -114,26 +116,23 @@ func readCertificates(data []byte) (all []key, bad error) {
 	return all, bad
 }
 
-// onlyAlgorithm is the algorithm of a key that says none, "" for RSA, which has
-// several.
-func onlyAlgorithm(public any) string {
-	switch k := public.(type) {
-	case *ecdsa.PublicKey:
-		return map[int]string{256: "ES256", 384: "ES384", 521: "ES512"}[k.Params().BitSize]
-	case ed25519.PublicKey:
-		return "EdDSA"
-	}
-	return ""
-}
+// curves are the algorithms of elliptic curves, by their size in bits.
+var curves = map[int]string{256: "ES256", 384: "ES384", 521: "ES512"}
 
 // fits tells whether a key can verify the algorithm; "" asks whether it can
 // verify any. The key decides: no token turns a public key into an HMAC secret.
 func fits(alg string, public any) bool {
+	any := alg == ""
 	switch k := public.(type) {
 	case *rsa.PublicKey:
-		return alg == "" || len(alg) == 5 && (alg[:2] == "RS" || alg[:2] == "PS") && known(alg)
-	case *ecdsa.PublicKey, ed25519.PublicKey:
-		return alg != "" && alg == onlyAlgorithm(k)
+		return any || len(alg) == 5 && (alg[:2] == "RS" || alg[:2] == "PS") && known(alg)
+	case *ecdsa.PublicKey:
+		of := curves[k.Params().BitSize]
+		return of != "" && (any || alg == of)
+	case ed25519.PublicKey:
+		return any || alg == "EdDSA"
+	case []byte:
+		return len(k) > 0 && (any || len(alg) == 5 && alg[:2] == "HS" && known(alg))
 	}
 	return false
 }
@@ -157,6 +156,9 @@ func (k *keys) verify(p *parsed) (f plan.TokenFailure, unknown bool) {
 		if fits(p.alg, key.public) && signedBy(p, key.public) {
 			return plan.TokenFailure{}, false
 		}
+		if _, ed := key.public.(ed25519.PublicKey); ed && p.signature != ed25519.SignatureSize {
+			return unauthorized(wrongLength), false
+		}
 	}
 	if tried {
 		return unauthorized(wrongSignature), p.kid == ""
@@ -168,6 +170,7 @@ func (k *keys) verify(p *parsed) (f plan.TokenFailure, unknown bool) {
 
 const (
 	wrongSignature = "Jwt verification fails"
+	wrongLength    = "Jwt ED25519 signature is wrong length"
 	noKey          = "Jwks doesn't have key to match kid or alg from Jwt"
 	noKeys         = "Jwks doesn't have any valid public key"
 	notFetched     = "Jwks remote fetch is failed"

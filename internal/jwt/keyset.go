@@ -43,7 +43,7 @@ func newKeySet(s *Store, r *plan.TokenRule) *keySet {
 	case r.Keys.Broken != "":
 		k.err = errors.New(r.Keys.Broken)
 	case r.Keys.Inline != "":
-		read, err := readKeys([]byte(r.Keys.Inline))
+		read, err := readKeys([]byte(r.Keys.Inline), true)
 		if k.err = err; err == nil {
 			k.keys.Store(read)
 		}
@@ -112,7 +112,7 @@ func (k *keySet) fetch(ctx context.Context) bool {
 	data, err := k.store.download(ctx, r)
 	var read *keys
 	if err == nil {
-		read, err = readKeys(data)
+		read, err = readKeys(data, false)
 	}
 	if err == nil {
 		if old := k.keys.Load(); old == nil || !bytes.Equal(old.data, read.data) {

@@ -24,8 +24,9 @@ const slack = 60
 // parsed is a token whose form is right and whose signature is unknown.
 type parsed struct {
 	match.Token
-	alg, kid string
-	critical bool
+	alg, kid  string
+	critical  bool
+	signature int // bytes
 	// Seconds since 1970; 0 for none.
 	expires, notBefore uint64
 }
@@ -65,9 +66,11 @@ func parse(token string) (*parsed, plan.TokenFailure) {
 	if text := p.readPayload(payload); text != "" {
 		return nil, unauthorized(text)
 	}
-	if _, err := decode(signature); err != nil {
+	signed, err := decode(signature)
+	if err != nil {
 		return nil, unauthorized("Jwt signature is an invalid Base64url encoded")
 	}
+	p.signature = len(signed)
 	return p, plan.TokenFailure{}
 }
 
@@ -137,10 +140,10 @@ func (p *parsed) readPayload(part string) (bad string) {
 	for _, c := range []struct {
 		name string
 		to   *string
-	}{{"iss", &p.Issuer}, {"sub", &p.Subject}, {"jti", new(string)}} {
+	}{{"iss", &p.Issuer}, {"sub", &p.Subject}} {
 		var ok bool
 		if *c.to, ok = text(claims, c.name); !ok {
-			return "Jwt payload [" + c.name + "] field is not a string"
+			return notText(c.name)
 		}
 	}
 	p.Presenter, _ = text(claims, "azp")
@@ -161,12 +164,18 @@ func (p *parsed) readPayload(part string) (bad string) {
 		}
 		*c.to = uint64(n)
 	}
-	var ok bool
-	if p.Audiences, ok = texts(claims["aud"]); !ok {
-		return "Jwt payload [aud] field is not a string or string list"
+	if _, ok := text(claims, "jti"); !ok {
+		return notText("jti")
+	}
+	if aud, ok := claims["aud"]; ok {
+		if p.Audiences, ok = texts(aud); !ok {
+			return "Jwt payload [aud] field is not a string or string list"
+		}
 	}
 	return ""
 }
+
+func notText(claim string) string { return "Jwt payload [" + claim + "] field is not a string" }
 
 // text is a member that must be text; absent is "".
 func text(o map[string]any, name string) (string, bool) {
@@ -178,11 +187,9 @@ func text(o map[string]any, name string) (string, bool) {
 	return s, ok
 }
 
-// texts is a text or a list of texts; absent is none.
+// texts is a text or a list of texts.
 func texts(v any) ([]string, bool) {
 	switch v := v.(type) {
-	case nil:
-		return nil, true
 	case string:
 		return []string{v}, true
 	case []any:

@@ -27,7 +27,7 @@ func (k *keySet) restore() {
 	if err != nil {
 		return // it was never fetched
 	}
-	read, err := readKeys(data)
+	read, err := readKeys(data, false)
 	if err != nil {
 		k.store.o.Log.Warn("a kept key set cannot be read; it is fetched anew", "file", file, "error", err)
 		return
