@@ -35,6 +35,7 @@ func newNew() *cobra.Command {
 		Example: "  doorward new myapp\n" +
 			"  doorward new myapp --image ghcr.io/acme/myapp:1.4.2 --container-port 8080 --yes\n" +
 			"  doorward new shop --service shop-web:8080 --told nothing --access public -k paas/platform/overlays/production --yes\n" +
+			"  doorward new grafana --preset grafana --yes\n" +
 			"  doorward new files --host files.example.com --access own --image ghcr.io/acme/files:2.0.1 --dry-run",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -128,7 +129,7 @@ func (b *birth) ask(talk *talk, site *site) error {
 		if _, ok := b.answers[q.key]; ok || !q.asked(b.answers) {
 			continue
 		}
-		if d := q.preset(b.answers, site); d != "" || !q.need {
+		if d := q.def(b.answers, site); d != "" || !q.need {
 			b.answers[q.key] = d
 			continue
 		}
@@ -183,6 +184,12 @@ func (m *made) next(app *scaffold.App, dir, target string) string {
 	}
 	if app.Exempt() {
 		fmt.Fprintf(&b, "next: doorward exempt %s/  leaves it out of the gateway's two policies; until then the platform asks for its login\n", app.Prefix)
+	}
+	for _, note := range app.Notes() {
+		fmt.Fprintf(&b, "next: %s\n", note)
+	}
+	for _, note := range m.limits {
+		fmt.Fprintf(&b, "next: %s\n", note)
 	}
 	if app.Image == "" {
 		fmt.Fprintf(&b, "next: see that namespace %s has a Service %s with port %d\n", app.Namespace, app.Service, app.Port)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/doorward/doorward/internal/compile"
 	"github.com/doorward/doorward/internal/match"
@@ -33,7 +34,7 @@ type site struct {
 
 // of is what is known of the platform for an application with some answers.
 func (s *site) of(a answers) *scaffold.Platform {
-	if a["access"] == string(scaffold.Programs) {
+	if a.get("access") == string(scaffold.Programs) {
 		return &s.programs
 	}
 	return &s.people
@@ -82,21 +83,24 @@ func (s *site) manifests() server.Manifests {
 func (b *birth) app(s *site) (*scaffold.App, error) {
 	a := b.answers
 	app := &scaffold.App{
-		Name: b.name, Namespace: a["namespace"], Access: scaffold.Access(a["access"]), Sidecar: a["sidecar"] == "yes",
-		Service: b.name + "-service", Port: 80, Platform: *s.of(a),
+		Name: b.name, Namespace: a.get("namespace"), Access: scaffold.Access(a.get("access")), Sidecar: a.get("sidecar") == "yes",
+		Service: b.name + "-service", Port: 80, Model: a.get("model"), Platform: *s.of(a),
 	}
-	if a["place"] == "host" {
-		app.Host = a["host"]
-		app.Platform.Issuer = a["issuer"]
-	} else {
-		app.Prefix, app.Told = a["prefix"], scaffold.Told(a["told"])
-		app.Platform.Host = a["platform-host"]
+	if a["preset"] != "other" {
+		app.Preset = a["preset"]
 	}
-	if a["runs"] == "image" {
-		app.Image = a["image"]
-		app.TargetPort, _ = strconv.Atoi(a["container-port"]) // it has been checked
+	if a.get("place") == "host" {
+		app.Host = a.get("host")
+		app.Platform.Issuer = a.get("issuer")
 	} else {
-		name, number, _ := strings.Cut(a["service"], ":")
+		app.Prefix, app.Told = a.get("prefix"), scaffold.Told(a.get("told"))
+		app.Platform.Host = a.get("platform-host")
+	}
+	if a.get("runs") == "image" {
+		app.Image = a.get("image")
+		app.TargetPort, _ = strconv.Atoi(a.get("container-port")) // it has been checked
+	} else {
+		name, number, _ := strings.Cut(a.get("service"), ":")
 		app.Service = name
 		app.Port, _ = strconv.Atoi(number)
 	}
@@ -111,6 +115,7 @@ type made struct {
 	files    []scaffold.File
 	problems problem.List // that it brings: the platform's own are not among them
 	objects  int
+	limits   []string // of the platform's edge that are too narrow, for people
 }
 
 // try makes the files in a place where nobody looks, and checks them there together with
@@ -118,6 +123,9 @@ type made struct {
 func try(ctx context.Context, app *scaffold.App, s *site, target string) (*made, error) {
 	if s.set != nil {
 		_, app.Platform.HasService = s.set.Services.Get(app.Namespace, app.Service)
+	}
+	if s.plan != nil {
+		app.Platform.Login = asksLogin(app, s.plan)
 	}
 	files, err := app.Files()
 	if err != nil {
@@ -147,8 +155,7 @@ func try(ctx context.Context, app *scaffold.App, s *site, target string) (*made,
 	if err != nil {
 		return nil, fmt.Errorf("what is made does not load: %w", err) // our own mistake
 	}
-	app.Platform.Login = asksLogin(app, loaded.Plan)
-	return &made{append(files, app.Tests()...), s.brought(loaded.Problems, temp, target), loaded.Objects}, nil
+	return &made{append(files, app.Tests()...), s.brought(loaded.Problems, temp, target), loaded.Objects, narrow(app, loaded.Plan)}, nil
 }
 
 func exists(name string) bool {
@@ -167,6 +174,9 @@ func relativeTo(dir, name string) (string, error) {
 		return "", err
 	}
 	relative, err := filepath.Rel(from, to)
+	if err == nil && !utf8.ValidString(relative) {
+		err = fmt.Errorf("the path %q cannot be written into a test file: it is not in UTF-8", name)
+	}
 	return filepath.ToSlash(relative), err
 }
 
@@ -191,17 +201,11 @@ func (s *site) brought(all problem.List, temp, target string) problem.List {
 	return l
 }
 
-// asksLogin tells whether the application's gateway refuses those who have not logged in.
+// asksLogin tells whether the platform refuses those who have not logged in, at the
+// application's prefix: guards come before routes, so the application need not be there.
 func asksLogin(app *scaffold.App, p *plan.Plan) bool {
-	edge := p.Listener(plan.Edge)
-	if edge == nil || app.Prefix == "" {
-		return false
-	}
-	host := app.Platform.Host
-	req := &match.Request{Peer: netip.AddrFrom4([4]byte{192, 0, 2, 1}), Secure: true, SNI: host, Major: 1, Minor: 1, Method: "GET", Host: host, Target: app.Prefix + "/"}
-	var out plan.Outcome
-	p.Walk(edge, req, nobody{}, nil, &out)
-	if out.Kind == plan.ToForward || out.Last().Dialect != plan.Envoy {
+	out := visit(app, p)
+	if out == nil || out.Kind == plan.ToForward || out.Last().Dialect != plan.Envoy {
 		return false
 	}
 	switch out.Reply.Status {
@@ -209,6 +213,43 @@ func asksLogin(app *scaffold.App, p *plan.Plan) bool {
 		return true
 	}
 	return false
+}
+
+// visit asks for the application's first page, from outside and without a login; nil if
+// the platform's edge is not at hand.
+func visit(app *scaffold.App, p *plan.Plan) *plan.Outcome {
+	edge := p.Listener(plan.Edge)
+	if edge == nil || app.Prefix == "" {
+		return nil
+	}
+	host := app.Platform.Host
+	req := &match.Request{Peer: netip.AddrFrom4([4]byte{192, 0, 2, 1}), Secure: true, SNI: host, Major: 1, Minor: 1, Method: "GET", Host: host, Target: app.Prefix + "/"}
+	out := new(plan.Outcome)
+	p.Walk(edge, req, nobody{}, nil, out)
+	return out
+}
+
+// narrow tells which limits of the platform's edge are too narrow for a preset.
+func narrow(app *scaffold.App, p *plan.Plan) []string {
+	preset, out := scaffold.PresetOf(app.Preset), visit(app, p)
+	if preset == nil || out == nil || out.Hops()[0].Route == nil {
+		return nil
+	}
+	route := out.Hops()[0].Route
+	forward, ok := route.Action.(*plan.Forward)
+	if !ok {
+		return nil
+	}
+	var all []string
+	for _, g := range route.Guards {
+		if b, ok := g.(*plan.BodyLimit); ok && b.Bytes < preset.BodyBytes() {
+			all = append(all, fmt.Sprintf("%s lets bodies of %d bytes through, and uploads are larger: annotate it with nginx.ingress.kubernetes.io/proxy-body-size: %q", route.Origin.Ref, b.Bytes, preset.Body))
+		}
+	}
+	if d := forward.Limits.Read; d > 0 && d < preset.Silence {
+		all = append(all, fmt.Sprintf("%s waits %s for the next byte, and an answer may take longer: annotate it with nginx.ingress.kubernetes.io/proxy-read-timeout: \"%d\"", route.Origin.Ref, d, int(preset.Silence.Seconds())))
+	}
+	return all
 }
 
 // nobody is the world of those who have not logged in and show no token.

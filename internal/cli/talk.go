@@ -62,7 +62,7 @@ func (t *talk) ask(questions []*asking, a answers, s *site) error {
 
 // question asks one until the answer is good. It returns "<" to go back.
 func (t *talk) question(q *asking, a answers, s *site, back bool) (string, error) {
-	def := q.preset(a, s)
+	def := q.def(a, s)
 	text := strings.NewReplacer("%(name)", a["name"], "%(site)", "https://"+s.of(a).Host).Replace(q.text)
 	if t.bold {
 		text = "\x1b[1m" + text + "\x1b[0m"

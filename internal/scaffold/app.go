@@ -85,16 +85,16 @@ func (a *App) Files() ([]File, error) {
 			files = append(files, File{name, p.text})
 		}
 	}
-	base := []struct {
-		name string
-		page *pageOf
-	}{
+	base := []resource{
 		{"ns.yaml", a.namespace()},
 		{"deployment.yaml", a.deployment()},
 		{"service.yaml", a.service()},
 		{"virtualservice.yaml", a.virtualService()},
 		{"ingress.yaml", a.ingress()},
 		{"authorizationpolicy.yaml", a.authorizationPolicy()},
+	}
+	if p := a.is(); p.more != nil {
+		base = append(base, p.more(a)...)
 	}
 	var resources []any
 	for _, b := range base {
@@ -111,7 +111,7 @@ func (a *App) Files() ([]File, error) {
 
 // Validate tells what is wrong with the answers, all of it.
 func (a *App) Validate() error {
-	errs := []error{CheckName(a.Name), CheckNamespace(a.Namespace), CheckPort(a.Port), CheckService(a.Service)}
+	errs := []error{CheckName(a.Name), CheckNamespace(a.Namespace), CheckPort(a.Port), CheckService(a.Service), checkObject("ingress class", a.Platform.IngressClass)}
 	switch {
 	case a.Prefix == "" && a.Host == "":
 		errs = append(errs, errors.New("there is neither a prefix nor a host"))
@@ -126,7 +126,7 @@ func (a *App) Validate() error {
 			errs = append(errs, fmt.Errorf("an application is told its prefix by header, nothing or setting, and not by %q", a.Told))
 		}
 	default:
-		errs = append(errs, CheckHost(a.Host), checkObject("ingress class", a.Platform.IngressClass), checkObject("cluster issuer", a.Platform.Issuer))
+		errs = append(errs, CheckHost(a.Host), checkObject("cluster issuer", a.Platform.Issuer))
 		if a.Access == ByLogin || a.Access == Programs {
 			errs = append(errs, fmt.Errorf("access %s: a host of its own leads past the gateways and their login, so the application is public or has a login of its own", a.Access))
 		}
@@ -139,6 +139,9 @@ func (a *App) Validate() error {
 	}
 	if a.Preset != "" && PresetOf(a.Preset) == nil {
 		errs = append(errs, fmt.Errorf("there is no preset %q", a.Preset))
+	}
+	if a.Preset == "vllm" {
+		errs = append(errs, CheckModel(a.Model))
 	}
 	return errors.Join(errs...)
 }

@@ -36,6 +36,9 @@ func (a *App) service() *pageOf {
 		"port", why(a.Port, "what routes name"),
 		"targetPort", why("http", "the container's port of that name"),
 	)}
+	if a.Preset == "minio" {
+		ports = append(ports, above("The S3 API, for programs.", tree("name", "http-s3", "port", 9000, "targetPort", "s3")))
+	}
 	return newPage("", tree("apiVersion", "v1", "kind", "Service", "metadata", a.metadata(a.Service),
 		"spec", tree("selector", tree("app", a.Name), "ports", items(ports...))))
 }
@@ -102,7 +105,7 @@ func (a *App) gatewayIs() string {
 
 // timeout is the limit of a route, where one must be written.
 func (a *App) timeout() any {
-	if p := PresetOf(a.Preset); p != nil && p.Streams {
+	if a.is().Streams {
 		return why("0s", "no limit: an answer streams for as long as the model talks (Istio's default, said aloud)")
 	}
 	return nil

@@ -92,6 +92,16 @@ func CheckImage(image string) error {
 	return nil
 }
 
+var modelForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?$`)
+
+// CheckModel tells what is wrong with the name of a model, as Hugging Face has them.
+func CheckModel(model string) error {
+	if !modelForm.MatchString(model) {
+		return fmt.Errorf("%q is no name of a model, as in Qwen/Qwen3-0.6B", model)
+	}
+	return nil
+}
+
 // splitImage takes an image apart: ghcr.io/acme/myapp, 1.4.2, sha256:....
 func splitImage(image string) (name, tag, digest string) {
 	name, digest, _ = strings.Cut(image, "@")

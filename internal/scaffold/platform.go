@@ -32,6 +32,9 @@ type Platform struct {
 	Host, Path string
 	// IngressClass and Issuer are for an Ingress of its own.
 	IngressClass, Issuer string
+	// UserHeader is the one in which the gateway tells the e-mail address of who is logged in;
+	// "" if there is none.
+	UserHeader string
 	// Manifests are those of the platform, relative to the application's test file.
 	Manifests []string
 	// HasService says that the manifests have the Service of an application without an image.
@@ -76,6 +79,7 @@ func (f *Platform) LookAt(set *object.Set, p *plan.Plan) error {
 				f.Principal, f.Namespace = "", ns
 			}
 			f.wayTo(l, p.Listener(plan.Edge))
+			f.UserHeader = userHeader(l)
 			break
 		}
 	}
@@ -84,6 +88,25 @@ func (f *Platform) LookAt(set *object.Set, p *plan.Plan) error {
 		break
 	}
 	return nil
+}
+
+// userHeader finds the header that every token's e-mail address is written to.
+func userHeader(l *plan.Listener) string {
+	header := ""
+	for _, g := range l.Guards {
+		tokens, ok := g.(*plan.Tokens)
+		if !ok {
+			continue
+		}
+		for _, r := range tokens.Rules {
+			i := slices.IndexFunc(r.ClaimsTo, func(c plan.ClaimHeader) bool { return slices.Equal(c.Claim, []string{"email"}) })
+			if i < 0 || header != "" && header != r.ClaimsTo[i].Name {
+				return "" // some would come without it, or as somebody else
+			}
+			header = r.ClaimsTo[i].Name
+		}
+	}
+	return header
 }
 
 // runs tells whether the set has a workload or a Pod behind a Service: without one nothing

@@ -6,9 +6,9 @@ import "go.yaml.in/yaml/v3"
 type workload struct {
 	command, args, env []any
 	envFrom            *yaml.Node
-	// probe is a path that answers 200 once the application serves; "" asks whether its
-	// port is open.
-	probe string
+	// probe is a path that answers 200 once the application serves, at the port probeAt,
+	// which is http if it is ""; without a path it is asked whether the port is open.
+	probe, probeAt string
 	// user is who it runs as; 0 is who its image says.
 	user int
 	// once says why two Pods must not run at a time; "" if they may.
@@ -23,10 +23,12 @@ type workload struct {
 	resourcesAbove string
 }
 
-// plain is the workload of which nothing is known but its image.
+// plainWorkload is the workload of which nothing is known but its image.
 func (a *App) plainWorkload() *workload {
-	return &workload{cpu: "100m", memory: "128Mi", most: "512Mi", resourcesAbove: "A guess: look at what it takes, and say so here."}
+	return &workload{cpu: "100m", memory: "128Mi", most: "512Mi", resourcesAbove: aGuess}
 }
+
+const aGuess = "A guess: look at what it takes, and say so here."
 
 // deployment runs the image, with what Kubernetes calls restricted: not as root, without
 // privileges.
@@ -35,7 +37,7 @@ func (a *App) deployment() *pageOf {
 		return nil
 	}
 	w := a.plainWorkload()
-	if p := PresetOf(a.Preset); p != nil && p.workload != nil {
+	if p := a.is(); p.workload != nil {
 		w = p.workload(a)
 	}
 	labels := func() *yaml.Node { return tree("app", a.Name) }
@@ -75,7 +77,7 @@ func (a *App) container(w *workload) *yaml.Node {
 	var startup any
 	if w.slow {
 		startup = above("Loading takes minutes: up to an hour, before the probe below counts.",
-			tree("httpGet", tree("path", w.probe, "port", "http"), "periodSeconds", 10, "failureThreshold", 360))
+			tree("httpGet", w.get(), "periodSeconds", 10, "failureThreshold", 360))
 	}
 	return tree(
 		"name", a.Name,
@@ -97,7 +99,14 @@ func (w *workload) readiness() any {
 		return above("Whether the port is open. Better is httpGet with a path that answers 200 once it serves.",
 			tree("tcpSocket", tree("port", "http")))
 	}
-	return tree("httpGet", tree("path", w.probe, "port", "http"))
+	return tree("httpGet", w.get())
+}
+
+func (w *workload) get() any {
+	if w.probeAt == "" {
+		return tree("path", w.probe, "port", "http")
+	}
+	return tree("path", w.probe, "port", w.probeAt)
 }
 
 // nonEmpty is a list, or nothing.
