@@ -122,6 +122,9 @@ func (c *compiler) readKeys(s *apiKeySet) {
 			}
 			digests[d] = k.Name
 		}
+		if c.opts.StandIn != nil {
+			k.Digests = append(k.Digests, c.opts.StandIn(s.item.Ref.Namespace, s.item.Ref.Name, k.Name))
+		}
 		names[k.Name] = true
 		s.keys = append(s.keys, k)
 	}

@@ -24,6 +24,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/doorward/doorward/internal/apikey"
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/plan"
@@ -46,6 +47,9 @@ type Options struct {
 	// workloads would make, and, where a namespace has no workload, those that
 	// Services select. It is for questions about files; such addresses are words.
 	AssumePods bool
+	// StandIn, where it is not nil, gives each key of an APIKeySet one more key: that
+	// digest's. It is for tools that ask on behalf of a key which they do not have.
+	StandIn func(namespace, set, key string) apikey.Digest
 	// DefaultCertificate is what the edge shows where no Secret fits. Nil
 	// refuses such handshakes.
 	DefaultCertificate *tls.Certificate

@@ -48,7 +48,8 @@ func newKeySet(s *Store, r *plan.TokenRule) *keySet {
 			k.keys.Store(read)
 		}
 	case s.o.Offline:
-		k.err = errors.New("key sets are not fetched here; write jwks into the rule to verify its tokens")
+		k.err = errors.New("key sets are not fetched here; write jwks into the rule, name the server's --state directory, or give --claims")
+		k.restore()
 	}
 	return k
 }

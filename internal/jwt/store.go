@@ -31,8 +31,8 @@ import (
 // Options are what a Store works with. The zero value fetches with the system's
 // network and keeps nothing over restarts.
 type Options struct {
-	// Offline fetches nothing: only key sets written in manifests verify tokens.
-	// Such a store needs no Sync and no Close.
+	// Offline fetches nothing: key sets written in manifests verify tokens, and those
+	// kept in State. Such a store needs no Sync and no Close, and writes nothing.
 	Offline bool
 	// State is the directory where the last good key sets are kept; "" keeps none.
 	State string
@@ -180,6 +180,11 @@ func (s *Store) Verify(r *plan.TokenRule, token string, now time.Time) (*match.T
 	t := match.NewToken(p.Token)
 	s.cache.put(&verified{t, by, p.expires, p.notBefore})
 	return t, plan.TokenFailure{}
+}
+
+// Accepts tells whether the rule takes a token for its issuer and its audience.
+func Accepts(r *plan.TokenRule, t *match.Token) plan.TokenFailure {
+	return acceptable(r, t, 0, 0, time.Time{})
 }
 
 // acceptable tells whether the rule takes a token that says what t says.

@@ -71,6 +71,16 @@ func (d *Door) by() string {
 	return d.Peers.String() + " by " + d.By.Ref.String()
 }
 
+// mutual is how the hop speaks to the sidecars of b. Who comes to a Service's port as
+// somebody of the mesh has a sidecar, and speaks as the mesh does; no client of the
+// server's can come so.
+func (w *walk) mutual(b *Backend) Mutual {
+	if w.hop.Listener.Dialect == Service && w.req.Source != "" {
+		return MutualAuto
+	}
+	return b.Mutual
+}
+
 // locked answers when no connection to the sidecar comes about.
 func (w *walk) locked(b *Backend, f *Forward) bool {
 	if b.Next != nil {
@@ -80,7 +90,7 @@ func (w *walk) locked(b *Backend, f *Forward) bool {
 	if b.Sidecar != nil {
 		door = b.Sidecar.Door
 	}
-	_, failure, why := b.Mutual.spoken(door)
+	_, failure, why := w.mutual(b).spoken(door)
 	if why == "" {
 		return false
 	}
@@ -94,8 +104,11 @@ func (w *walk) locked(b *Backend, f *Forward) bool {
 
 // knock makes the request what the sidecar receives on its socket.
 func (w *walk) knock(b *Backend) *Listener {
-	mutual, _, _ := b.Mutual.spoken(b.Sidecar.Door)
+	mutual, _, _ := w.mutual(b).spoken(b.Sidecar.Door)
 	source := w.hop.Listener.Identity
+	if w.hop.Listener.Dialect == Service {
+		source = w.req.Source
+	}
 	w.cross(b)
 	w.behind = b
 	if mutual {

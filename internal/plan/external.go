@@ -69,6 +69,8 @@ type Verdict struct {
 	Set, Add, Append     header.Fields
 	Remove               []string
 	AnswerSet, AnswerAdd header.Fields
+	// Why tells people what the verdict rests on; "" for an authorizer that was asked.
+	Why string
 }
 
 // ErrBodyTooLarge refuses a body that a check cannot carry.
@@ -194,9 +196,9 @@ func (w *walk) obey(p *Provider, v *Verdict) bool {
 		w.reply(Reply{Status: p.StatusOnError, Reason: p.Name + " gives no verdict: " + v.Err.Error()})
 		return true
 	case !v.Allowed:
-		w.told(p, false, "refused with "+strconv.Itoa(v.Status))
+		w.told(p, false, "refused with "+strconv.Itoa(v.Status)+v.because())
 		w.out.Unauthorized = true
-		w.reply(Reply{Status: v.Status, Header: v.Header, Body: v.Body, Reason: "refused by " + p.Name})
+		w.reply(Reply{Status: v.Status, Header: v.Header, Body: v.Body, Reason: "refused by " + p.Name + v.because()})
 		return true
 	}
 	w.told(p, true, v.describe())
@@ -223,7 +225,14 @@ func (v *Verdict) describe() string {
 		}
 	}
 	if len(names) == 0 {
-		return "allowed"
+		return "allowed" + v.because()
 	}
-	return "allowed, and sets " + strings.Join(names, ", ")
+	return "allowed, and sets " + strings.Join(names, ", ") + v.because()
+}
+
+func (v *Verdict) because() string {
+	if v.Why == "" {
+		return ""
+	}
+	return ": " + v.Why
 }
