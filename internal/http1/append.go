@@ -45,7 +45,7 @@ func AppendRequestHead(dst []byte, h *RequestHead) ([]byte, error) {
 	if h.Host != "" {
 		dst = appendLine(dst, "host", h.Host)
 	}
-	dst, err := appendFields(dst, h.Fields)
+	dst, err := appendFields(dst, h.Fields, h.Lines)
 	if err == nil && h.ExpectContinue {
 		dst = append(dst, "expect: 100-continue\r\n"...)
 	}
@@ -86,7 +86,7 @@ func appendResponseHead(dst []byte, h *ResponseHead, extra []byte) ([]byte, erro
 		return dst[:start], &FieldError{"reason"}
 	}
 	dst = append(dst, crlf...)
-	dst, err := appendFields(dst, h.Fields)
+	dst, err := appendFields(dst, h.Fields, Lines{})
 	if err == nil {
 		dst = append(dst, extra...)
 		framing, length := h.Framing, h.ContentLength
@@ -108,10 +108,23 @@ func appendLine(dst []byte, name, value string) []byte {
 	return append(dst, crlf...)
 }
 
-func appendFields(dst []byte, fields header.Fields) ([]byte, error) {
+// appendFields copies the lines of from that fields still hold, neighbours at
+// once, and judges and writes the others.
+func appendFields(dst []byte, fields header.Fields, from Lines) ([]byte, error) {
+	run, stop := 0, 0 // of lines to be copied
 	for i := range fields {
 		f := &fields[i]
 		if engineOwned(f.Name) {
+			continue
+		}
+		start, end := from.untouched(f)
+		if end > 0 && start == stop {
+			stop = end
+			continue
+		}
+		dst = append(dst, from.text[run:stop]...)
+		run, stop = start, end
+		if end > 0 {
 			continue
 		}
 		if !ValidName(f.Name) || !ValidValue(f.Value) {
@@ -119,7 +132,7 @@ func appendFields(dst []byte, fields header.Fields) ([]byte, error) {
 		}
 		dst = appendLine(dst, f.Name, f.Value)
 	}
-	return dst, nil
+	return append(dst, from.text[run:stop]...), nil
 }
 
 // engineOwned names the lines that the writer makes itself.

@@ -69,18 +69,17 @@ func ValidValue(v string) bool {
 	return !blank(v[0]) && !blank(v[len(v)-1]) && validText(unsafe.Slice(unsafe.StringData(v), len(v)))
 }
 
-// validText tells whether b holds no control byte but HTAB. 32 bytes are
-// looked at together; a group with a suspicious byte is looked at singly.
+// validText tells whether b holds no control byte but HTAB. Eight bytes are
+// looked at together, and a group with an unusual byte is looked at singly.
 func validText(b []byte) bool {
 	for len(b) >= 32 {
-		bad := suspicious(b[0:8]) | suspicious(b[8:16]) | suspicious(b[16:24]) | suspicious(b[24:32])
-		if bad != 0 && !plainText(b[:32]) {
+		if (unusual(b[0:8])|unusual(b[8:16])|unusual(b[16:24])|unusual(b[24:32]))&highs != 0 && !plainText(b[:32]) {
 			return false
 		}
 		b = b[32:]
 	}
 	for len(b) >= 8 {
-		if suspicious(b[:8]) != 0 && !plainText(b[:8]) {
+		if unusual(b[:8])&highs != 0 && !plainText(b[:8]) {
 			return false
 		}
 		b = b[8:]
@@ -88,13 +87,14 @@ func validText(b []byte) bool {
 	return plainText(b)
 }
 
-// suspicious is not 0 when one of eight bytes is below 0x20 or is 0x7f; now
-// and then it is not 0 for others.
-func suspicious(b []byte) uint64 {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
+const ones, highs = 0x0101010101010101, 0x8080808080808080
+
+// unusual has a bit of highs when one of eight bytes is none of the visible
+// characters of ASCII or a blank. What carries into a neighbour comes from such a
+// byte, so that there is one in any case.
+func unusual(b []byte) uint64 {
 	x := binary.LittleEndian.Uint64(b)
-	del := x ^ ones*0x7f
-	return ((x-ones*0x20)&^x | (del-ones)&^del) & highs
+	return x | (x - ones*' ') | (x + ones)
 }
 
 func plainText(b []byte) bool {

@@ -71,6 +71,11 @@ func requestRoundTrip(t *testing.T, h *RequestHead) {
 	if err != nil {
 		t.Fatalf("%+v cannot be written: %v", h, err)
 	}
+	plainly := *h
+	plainly.Lines = Lines{}
+	if want, err := AppendRequestHead(nil, &plainly); string(out) != string(want) || err != nil {
+		t.Fatalf("%+v is written as %q; judged anew as %q, %v", h, out, want, err)
+	}
 	lim := DefaultLimits()
 	var again RequestHead
 	n, err := ParseRequest(out, &lim, &again)

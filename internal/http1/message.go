@@ -40,6 +40,8 @@ type RequestHead struct {
 	// authority of an absolute-form target when there is none (HTTP/1.0).
 	Host   string
 	Fields header.Fields
+	// Lines are those that were read; the writer needs them only to be quick.
+	Lines Lines
 	// HTTP10 is true for HTTP/1.0, false for HTTP/1.1.
 	HTTP10  bool
 	Framing Framing

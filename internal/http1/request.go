@@ -46,6 +46,7 @@ func ParseRequest(b []byte, lim *Limits, head *RequestHead) (n int, err error) {
 	if err := seen.request(head); err != nil {
 		return 0, err
 	}
+	head.Lines = Lines{view(l.buf[:l.pos])}
 	return skip + l.pos, nil
 }
 
@@ -71,17 +72,22 @@ func (p *headProgress) worthParsing(in []byte) bool {
 // headBytes copies the bytes of the head that b starts with, or as many as
 // the limits need to be exceeded. It copies nothing while no line is whole.
 func headBytes(b []byte, lim *Limits) (l lineReader, whole bool) {
-	end := bytes.Index(b, crlfcrlf)
-	if whole = end >= 0; whole {
-		b = b[:end+4]
-	} else if len(b) <= lim.RequestLine && bytes.IndexByte(b, '\n') < 0 {
-		return l, false
+	if whole = len(b) <= smallHead && bytes.HasSuffix(b, crlfcrlf); !whole {
+		end := bytes.Index(b, crlfcrlf)
+		if whole = end >= 0; whole {
+			b = b[:end+4]
+		} else if len(b) <= lim.RequestLine && bytes.IndexByte(b, '\n') < 0 {
+			return l, false
+		}
 	}
 	b = b[:min(len(b), lim.RequestLine+2+lim.HeaderBytes+2)]
-	l.buf = make([]byte, len(b))
-	copy(l.buf, b)
+	l.buf = append([]byte(nil), b...) // unlike make, leaves out the zeroes
 	return l, whole
 }
+
+// smallHead is how many bytes that end as a head does are copied without a search
+// for an end before: most often there is none.
+const smallHead = 4 << 10
 
 // fields reads header lines up to the empty line that ends them. ok is false
 // when that line is not there yet, or with an error.

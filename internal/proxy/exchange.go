@@ -26,6 +26,7 @@ type exchange struct {
 	listener *plan.Listener
 	req      match.Request
 	upgrade  string // what the client wants to upgrade to; "" for nothing
+	lines    http1.Lines
 	out      plan.Outcome
 	record   telemetry.Exchange
 	up       upload
@@ -95,6 +96,7 @@ func (p *Proxy) give(x *exchange) {
 	x.client, x.ctx, x.cancel, x.listener, x.cluster = nil, nil, nil, nil, nil
 	x.req, x.record, x.answer, x.head = match.Request{}, telemetry.Exchange{}, answer{}, http1.RequestHead{}
 	x.out = plan.Outcome{Mirrors: mirrors[:0]}
+	x.lines = http1.Lines{}
 	x.upgrade, x.watching, x.broken, x.limits, x.attempts, x.deadline = "", false, false, limits{}, 0, time.Time{}
 	x.tried, x.retries = x.tried[:0], [maxPolicies]int{}
 	x.gone.Store(false)

@@ -74,7 +74,7 @@ func (c *conn) exchangeHTTP1(h *http1.ServerConn, head *http1.RequestHead) bool 
 	case http1.Chunked:
 		r.ContentLength = -1
 	}
-	x.upgrade = head.Upgrade
+	x.upgrade, x.lines = head.Upgrade, head.Lines
 	x.up.begin(&h.Body, r.ContentLength)
 	var refused func(*plan.Listener) *plan.Reply
 	switch {

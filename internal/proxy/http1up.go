@@ -90,7 +90,7 @@ func isTimeout(err error) bool {
 func (x *exchange) requestHead() *http1.RequestHead {
 	r, h := &x.req, &x.head
 	*h = http1.RequestHead{
-		Method: r.Method, Target: r.Target, Host: r.Host, Fields: r.Header,
+		Method: r.Method, Target: r.Target, Host: r.Host, Fields: r.Header, Lines: x.lines,
 		ContentLength: r.ContentLength, Upgrade: x.upgrade,
 	}
 	if h.Host == "" { // HTTP/1.0 needs none; NGINX then sends the name of its default server
