@@ -68,7 +68,7 @@
 //	  because TEXT             the reason contains TEXT
 //
 // The same file runs in two ways, which must agree: by the walk alone (Run),
-// and over real sockets (the tests of package server).
+// and over real sockets (package stage).
 package scenario
 
 import (

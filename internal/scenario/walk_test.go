@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestScenariosByTheWalk runs every scenario by the walk alone; package server
+// TestScenariosByTheWalk runs every scenario by the walk alone; package stage
 // runs the same files over sockets.
 func TestScenariosByTheWalk(t *testing.T) {
 	files, _ := filepath.Glob("testdata/*/*.txtar")

@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -59,6 +60,9 @@ type Options struct {
 	Limits   http1.Limits
 	Timeouts http1.Timeouts
 	World    plan.World // nil: the live one
+	// Dial and Resolve replace the network towards applications; nil is the real one.
+	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 	// ReasonHeader has refusals say why, in x-doorward-reason.
 	ReasonHeader bool
 	Version      string // told at /metrics
@@ -114,7 +118,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{o: o, log: o.Log, logins: logins, metrics: telemetry.NewMetrics(), failed: make(chan error, 1), ballast: newBallast()}
 	s.status.Store(new(status))
-	s.upstreams = upstream.New(upstream.Options{Limits: o.Limits, Ejected: s.ejected})
+	s.upstreams = upstream.New(upstream.Options{Limits: o.Limits, Ejected: s.ejected, Dial: o.Dial, Resolve: o.Resolve})
 	s.tokens = jwt.New(jwt.Options{State: o.State, Log: o.Log, Offline: o.World != nil, Dial: dial})
 	s.accessLog = telemetry.NewAccessLog(o.AccessLog, o.AccessLogTo)
 	s.authz = extauthz.New(s.upstreams)
@@ -242,6 +246,9 @@ func defaultCertificate(state string) (c *tls.Certificate, err error) {
 func (s *Server) ejected(e upstream.Ejection) {
 	s.log.Warn("an endpoint is taken out", "backend", e.Backend, "address", e.Address, "reason", e.Reason, "for", e.For, "times", e.Times)
 }
+
+// Plan is the plan in force.
+func (s *Server) Plan() *plan.Plan { return s.plan.Load() }
 
 // Addr is the address of a socket: "http", "https", "admin", or the key of a
 // direct listener. It is nil where there is none.
