@@ -50,11 +50,11 @@ func presetNeeds() map[string][]string {
 		"argocd":    {"server.rootpath: /my-argocd", `server.insecure: "true"`, "url: https://cluster.localhost/my-argocd", "prefix: /my-argocd/", "host: argocd-server.argocd.svc", "istio-injection: disabled", "!rewrite:", "!kind: Deployment"},
 		"grafana":   {"value: https://cluster.localhost/my-grafana/", "GF_SERVER_SERVE_FROM_SUB_PATH\n              value: \"true\"", "GF_AUTH_PROXY_HEADER_NAME\n              value: kubeflow-userid", "path: /my-grafana/api/health", "!rewrite:"},
 		"jupyter":   {"--ServerApp.base_url=/my-jupyter/", "--IdentityProvider.token=", "runAsUser: 1000", "path: /my-jupyter/api", "!rewrite:", "!JUPYTER_TOKEN"},
-		"kserve":    {"prefix: /serving/my-kserve/", "uri: /", "timeout: 0s", "istio-system/cluster-local-gateway", "host: my-kserve-predictor.my-kserve.svc", "!redirect:", "!kind: Deployment"},
+		"kserve":    {"prefix: /serving/my-kserve/", "uri: /", "!timeout:", "istio-system/cluster-local-gateway", "host: my-kserve-predictor.my-kserve.svc", "!redirect:", "!kind: Deployment"},
 		"minio":     {"host: my-minio.localhost", "host: s3.my-minio.localhost", "value: https://my-minio.localhost ", "value: https://s3.my-minio.localhost ", `proxy-body-size: "0"`, "proxy-body-size: 100m", `proxy-read-timeout: "3600"`, "!rewrite-target", "!kind: VirtualService"},
 		"mlflow":    {"--allowed-hosts=cluster.localhost,my-mlflow-service.my-mlflow,my-mlflow-service.my-mlflow.svc.cluster.local", "--cors-allowed-origins=https://cluster.localhost", "X-Forwarded-Prefix: /my-mlflow", "uri: /", "!--static-prefix="},
 		"streamlit": {"STREAMLIT_SERVER_BASE_URL_PATH\n              value: my-streamlit ", "path: /my-streamlit/_stcore/health", "containerPort: 8501", "!rewrite:"},
-		"vllm":      {"--model=Qwen/Qwen3-0.6B", "--root-path=/serving/my-vllm", "prefix: /serving/my-vllm/", "timeout: 0s", "VLLM_API_KEY", "nvidia.com/gpu: 1", "medium: Memory", "startupProbe", "!redirect:"},
+		"vllm":      {"--model=Qwen/Qwen3-0.6B", "--root-path=/serving/my-vllm", "prefix: /serving/my-vllm/", "!timeout:", "VLLM_API_KEY", "nvidia.com/gpu: 1", "medium: Memory", "startupProbe", "!redirect:"},
 	}
 }
 

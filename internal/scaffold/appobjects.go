@@ -48,8 +48,11 @@ func (a *App) virtualService() *pageOf {
 	if a.Prefix == "" {
 		return nil
 	}
-	route := items(tree("destination", tree("host", a.Service+"."+a.Namespace+".svc.cluster.local",
+	var route any = items(tree("destination", tree("host", a.Service+"."+a.Namespace+".svc.cluster.local",
 		"port", tree("number", why(a.Port, "the Service's port")))))
+	if a.is().Streams {
+		route = above("No timeout: an answer lasts as long as the model talks. None is what Istio does by itself, and it takes no 0s.", route)
+	}
 	var rules []any
 	if a.Access != Programs {
 		rules = append(rules, above("Without the slash a browser would resolve relative links against the platform's root.", tree(
@@ -67,7 +70,6 @@ func (a *App) virtualService() *pageOf {
 		"match", items(tree("uri", tree("prefix", a.Prefix+"/"))),
 		"headers", headers,
 		"rewrite", rewrite,
-		"timeout", a.timeout(),
 		"route", route)))
 	return newPage(a.address()+" reaches the application as "+a.inside("/x")+".", tree(
 		"apiVersion", "networking.istio.io/v1", "kind", "VirtualService", "metadata", a.metadata(a.Name+"-vs"),
@@ -101,14 +103,6 @@ func (a *App) gatewayIs() string {
 		return "the gateway for programs, without a login"
 	}
 	return "the gateway for people, whose two policies must leave " + a.Prefix + "/ out (doorward exempt)"
-}
-
-// timeout is the limit of a route, where one must be written.
-func (a *App) timeout() any {
-	if a.is().Streams {
-		return why("0s", "no limit: an answer streams for as long as the model talks (Istio's default, said aloud)")
-	}
-	return nil
 }
 
 // authorizationPolicy lets the way in through the sidecar, and nobody else.

@@ -64,7 +64,7 @@ var segments = regexp.MustCompile(`^(/[A-Za-z0-9][A-Za-z0-9._~-]*)+$`)
 
 // CheckPrefix tells what is wrong with a path prefix.
 func CheckPrefix(prefix string) error {
-	if !segments.MatchString(prefix) || len(prefix) > 200 {
+	if len(prefix) > 200 || !segments.MatchString(prefix) {
 		return fmt.Errorf(`%q is no prefix: it begins with "/", does not end with one, and has letters, digits, ".", "_", "~" and "-" between, as in /myapp`, prefix)
 	}
 	return nil
@@ -84,7 +84,7 @@ var imageForm = regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*(:[0-9]{1,5})?(/[
 func CheckImage(image string) error {
 	name, tag, digest := splitImage(image)
 	switch {
-	case !imageForm.MatchString(image) || len(image) > 500 || name == "":
+	case len(image) > 500 || !imageForm.MatchString(image) || name == "":
 		return fmt.Errorf("%q is no image, as in ghcr.io/acme/myapp:1.4.2", image)
 	case tag == "" && digest == "":
 		return fmt.Errorf("the image %s has neither tag nor digest, so it may change unseen; as in %s:1.4.2", image, image)
