@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the programs that the tests run Doorward against: Debian's packages for nginx, wrk,
-# h2load, curl, Chromium and what Keycloak needs, and the tools of hack/tools from their Go modules.
+# h2load, curl, tmux, Chromium and what Keycloak needs, and the tools of hack/tools from their Go modules.
 # Run it as often as you like: what is there stays as it is. `make test` does without: a test whose
 # program is missing is skipped and says so.
 set -euo pipefail
@@ -15,6 +15,7 @@ need wrk wrk
 need h2load nghttp2-client
 need curl curl
 need openssl openssl
+need tmux tmux
 need chromium chromium
 need java openjdk-17-jre-headless # for Keycloak, as the next two
 need mvn maven

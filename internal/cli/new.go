@@ -81,6 +81,9 @@ func (b *birth) run(cmd *cobra.Command) error {
 			b.answers[f.Name] = f.Value.String()
 		}
 	})
+	if _, given := b.answers["platform-host"]; !given && site.people.Found {
+		b.answers["platform-host"] = site.people.Host
+	}
 	talk := newTalk(cmd.InOrStdin(), cmd.ErrOrStderr())
 	if err := b.ask(talk, site); err != nil {
 		return err
@@ -191,8 +194,9 @@ func (m *made) next(app *scaffold.App, dir, target string) string {
 	for _, note := range m.limits {
 		fmt.Fprintf(&b, "next: %s\n", note)
 	}
-	if app.Image == "" {
+	if app.Image == "" && !app.Platform.HasService {
 		fmt.Fprintf(&b, "next: see that namespace %s has a Service %s with port %d\n", app.Namespace, app.Service, app.Port)
 	}
+	fmt.Fprintf(&b, "next: kubectl apply -k %s\n", filepath.Join(target, "overlays", "production"))
 	return b.String()
 }

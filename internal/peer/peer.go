@@ -1,5 +1,5 @@
 // Package peer finds the real programs that tests run Doorward against: nginx, curl, h2load,
-// a Kubernetes API server, Keycloak, oauth2-proxy. Only tests import it.
+// a Kubernetes API server, Keycloak, oauth2-proxy, tmux. Only tests import it.
 //
 // A machine with nothing but Go passes `make test`: a test whose program is missing is skipped.
 // Where everything was installed, DOORWARD_REQUIRE_TOOLS=1 turns such a skip into a failure, so

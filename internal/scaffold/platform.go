@@ -28,8 +28,10 @@ type Platform struct {
 	// Principal is who the gateway's workload is to others; or, where only that is known,
 	// Namespace is where it runs.
 	Principal, Namespace string
-	// Host is the platform's own, which leads to the gateway under the path Path.
+	// Host is the platform's own, which leads to the gateway under the path Path; Found says
+	// that the manifests tell it.
 	Host, Path string
+	Found      bool
 	// IngressClass and Issuer are for an Ingress of its own.
 	IngressClass, Issuer string
 	// UserHeader is the one in which the gateway tells the e-mail address of who is logged in;
@@ -123,7 +125,6 @@ func (f *Platform) wayTo(gateway, edge *plan.Listener) {
 	if edge == nil {
 		return
 	}
-	found := false
 	for _, c := range edge.Chains {
 		for _, h := range c.Hosts {
 			for _, r := range h.Routes {
@@ -132,8 +133,8 @@ func (f *Platform) wayTo(gateway, edge *plan.Listener) {
 					continue
 				}
 				path := strings.TrimSuffix(r.Rule.Path.Value, "/")
-				if CheckHost(h.Name) == nil && (path == "" || CheckPrefix(path) == nil) && (!found || len(path) < len(f.Path)) {
-					f.Host, f.Path, found = h.Name, path, true
+				if CheckHost(h.Name) == nil && (path == "" || CheckPrefix(path) == nil) && (!f.Found || len(path) < len(f.Path)) {
+					f.Host, f.Path, f.Found = h.Name, path, true
 				}
 			}
 		}

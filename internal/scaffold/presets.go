@@ -65,8 +65,11 @@ func (a *App) is() *Preset {
 
 // Notes are what is left to do for an application.
 func (a *App) Notes() []string {
-	if p := a.is(); p.notes != nil {
+	switch p := a.is(); {
+	case p.notes != nil:
 		return p.notes(a)
+	case p.Name == "" && a.Prefix != "" && a.Told == BySetting:
+		return []string{"set the application's own prefix to " + a.Prefix + ": it gets every path with it"}
 	}
 	return nil
 }
