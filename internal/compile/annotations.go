@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -49,12 +48,12 @@ func annotationRows() []annotationRow {
 		{carried, "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects backend-protocol proxy-body-size", ""},
 		{carried, "proxy-connect-timeout proxy-send-timeout proxy-read-timeout", ""},
 		{carried, "app-root permanent-redirect permanent-redirect-code temporal-redirect temporal-redirect-code from-to-www-redirect relative-redirects", ""},
-		{carried, "server-alias upstream-vhost", ""},
+		{carried, "server-alias upstream-vhost use-regex rewrite-target x-forwarded-prefix", ""},
 
 		{accepted, "proxy-buffer-size proxy-buffers-number proxy-busy-buffers-size proxy-max-temp-file-size client-body-buffer-size", ""},
 		{accepted, "proxy-request-buffering http2-push-preload enable-rewrite-log enable-global-auth", ""},
 
-		{ignored, "default-backend x-forwarded-prefix", ""},
+		{ignored, "default-backend", ""},
 		{ignored, "service-upstream proxy-http-version load-balance ssl-passthrough", ""},
 		{ignored, "proxy-redirect-from proxy-redirect-to proxy-cookie-domain proxy-cookie-path proxy-buffering", "off"},
 		{ignored, "proxy-ssl-verify-depth", ""},
@@ -84,8 +83,6 @@ func annotationRows() []annotationRow {
 		{ignored, "secure-backends secure-verify-ca-secret base-url-scheme add-base-url grpc-backend session-cookie-hash", ""},
 
 		// Without these, paths would be open that are not meant to be.
-		{closes, "use-regex", "false"},
-		{closes, "rewrite-target", ""},
 		{closes, "auth-type auth-secret auth-url", ""},
 		{closes, "auth-tls-secret auth-tls-verify-client auth-tls-match-cn auth-tls-verify-depth auth-tls-error-page", ""},
 		{closes, "auth-tls-pass-certificate-to-upstream", "false"},
@@ -121,6 +118,7 @@ type settings struct {
 	connect, send, read time.Duration
 	protocol            string
 	redirects
+	patterns
 	aliases []string // server-alias
 	vhost   string   // upstream-vhost
 
@@ -139,6 +137,9 @@ func (e *edge) readAnnotations(item object.Item[*netv1.Ingress]) settings {
 		} else {
 			r.foreign(key)
 		}
+	}
+	if why := r.unknownVariables(); why != "" {
+		r.close("rewrite-target", why)
 	}
 	return r.settings
 }
@@ -172,7 +173,6 @@ func (r *annotationReader) one(name, value string) {
 			"ingress-nginx knows no annotation "+annotationPrefix+name+nearest(name, sortedKeys(r.config.annotations))+"; it does nothing",
 			"correct the name or remove it")
 	case value == "" || row.how == accepted || row.same != "" && sameValue(value, row.same):
-	case name == "rewrite-target" && r.rewritesNothing(value):
 	case row.how == carried:
 		r.carry(name, value)
 	case row.how == closes:
@@ -188,22 +188,6 @@ func (r *annotationReader) one(name, value string) {
 		r.tell(problem.Warning, problem.NotCarriedOut, name, "the annotation is not carried out; requests are served without it",
 			"remove it, or do without what it asks for")
 	}
-}
-
-// rewritesNothing tells whether every path of the Ingress is the rewrite-target
-// already: then it has no effect (ingress-nginx, needsRewrite).
-func (r *annotationReader) rewritesNothing(to string) bool {
-	for _, rule := range r.item.Object.Spec.Rules {
-		if rule.HTTP == nil {
-			continue
-		}
-		for _, p := range rule.HTTP.Paths {
-			if cmp.Or(p.Path, "/") != to {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // sameValue tells whether a value means the default: by its letters, or as a

@@ -39,8 +39,10 @@ func (s *settings) set(name, value string) (ok, known bool) {
 
 // setOwn reads a setting that only annotations have.
 func (s *settings) setOwn(name, value string) (ok, known bool) {
-	if ok, known = s.redirects.set(name, value); known {
-		return ok, true
+	for _, set := range [...]func(name, value string) (ok, known bool){s.redirects.set, s.patterns.set} {
+		if ok, known = set(name, value); known {
+			return ok, true
+		}
 	}
 	switch name {
 	case "server-alias":
@@ -66,7 +68,7 @@ var serverNames = regexp.MustCompile(`^[-._~a-zA-Z0-9/:^$\[\](){}*+?|&=\\, ]*$`)
 func badValue(name string) treatment {
 	switch name {
 	case "permanent-redirect", "permanent-redirect-code", "temporal-redirect", "temporal-redirect-code",
-		"from-to-www-redirect", "relative-redirects", "server-alias", "upstream-vhost":
+		"from-to-www-redirect", "relative-redirects", "server-alias", "upstream-vhost", "x-forwarded-prefix":
 		return drops
 	}
 	return ignored
@@ -122,6 +124,8 @@ func wantedValue(name string) string {
 		return "a path of letters, digits and -._~/:, such as /home"
 	case "server-alias", "upstream-vhost":
 		return "a host name"
+	case "rewrite-target", "x-forwarded-prefix":
+		return "a path of letters, digits and -._~/:, with groups of the path as $1"
 	}
 	return "true or false"
 }

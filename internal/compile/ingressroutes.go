@@ -2,7 +2,6 @@ package compile
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +29,9 @@ func (e *edge) routes(h *edgeHost) []*plan.Route {
 	if h.twinOf != "" {
 		return e.twinRoutes(h)
 	}
+	if h.patterned() {
+		return e.patternRoutes(h)
+	}
 	paths := e.cut(h)
 	slices.SortStableFunc(paths, func(a, b edgePath) int {
 		exact := func(p edgePath) int {
@@ -45,7 +47,12 @@ func (e *edge) routes(h *edgeHost) []*plan.Route {
 		routes = append(routes, r)
 	}
 	for _, p := range paths {
-		routes = append(routes, e.route(h, p)...)
+		r := &plan.Route{Place: "the longest path first, an exact one before a prefix"}
+		r.Rule.Path = match.Text{Op: match.Prefix, Value: p.path}
+		if p.exact {
+			r.Rule.Path.Op = match.Exact
+		}
+		routes = append(routes, e.route(h, r, p)...)
 	}
 	return routes
 }
@@ -106,13 +113,8 @@ func (e *edge) whyClosed(l *location) string {
 	return e.config.closed
 }
 
-// route makes the route of one rule; AUTO_HTTP needs two, by the scheme.
-func (e *edge) route(h *edgeHost, p edgePath) []*plan.Route {
-	r := &plan.Route{Place: "the longest path first, an exact one before a prefix"}
-	r.Rule.Path = match.Text{Op: match.Prefix, Value: p.path}
-	if p.exact {
-		r.Rule.Path.Op = match.Exact
-	}
+// route finishes the route of one rule; AUTO_HTTP needs two, by the scheme.
+func (e *edge) route(h *edgeHost, r *plan.Route, p edgePath) []*plan.Route {
 	s := &e.config.settings
 	if p.ingress != nil {
 		s = &p.ingress.settings
@@ -132,7 +134,7 @@ func (e *edge) route(h *edgeHost, p edgePath) []*plan.Route {
 		r.Action = &plan.Direct{Status: 503, Reason: closed}
 		return []*plan.Route{r}
 	case p.slash:
-		r.Action = &plan.Redirect{Code: 301, Path: escapePath(p.path) + "/", AddSlash: true, Relative: s.relative}
+		r.Action = &plan.Redirect{Code: 301, Path: match.EscapeNGINX(p.path) + "/", AddSlash: true, Relative: s.relative}
 		return []*plan.Route{r}
 	case p.ingress != nil && !p.bare && s.away() != nil:
 		r.Action = s.away()
@@ -181,10 +183,11 @@ func (e *edge) forward(r *plan.Route, p edgePath, s *settings) []*plan.Route {
 	to := func(protocol string) *plan.Forward {
 		b := e.backend(p.location, protocol)
 		return &plan.Forward{
-			To:     []plan.Destination{{Backend: b, Weight: 1, Origin: r.Origin}},
-			Limits: plan.Limits{Connect: s.connect, Send: s.send, Read: s.read},
-			Retry:  e.config.retry,
-			Host:   e.upstreamHost(p.location, s),
+			To:      []plan.Destination{{Backend: b, Weight: 1, Origin: r.Origin}},
+			Limits:  plan.Limits{Connect: s.connect, Send: s.send, Read: s.read},
+			Retry:   e.config.retry,
+			Host:    e.upstreamHost(p.location, s),
+			Rewrite: e.rewrite(p, s),
 		}
 	}
 	if s.protocol != autoHTTP {
@@ -223,17 +226,4 @@ func (e *edge) upstreamHost(l *location, s *settings) string {
 		return ""
 	}
 	return host
-}
-
-// escapePath writes a path as NGINX puts it into a Location (ngx_escape_uri).
-func escapePath(path string) string {
-	var b strings.Builder
-	for i := 0; i < len(path); i++ {
-		if c := path[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"#%<>?\\^`{|}", c) >= 0 {
-			fmt.Fprintf(&b, "%%%02X", c)
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }

@@ -217,3 +217,17 @@ func hexDigit(c byte) byte {
 	}
 	return 255
 }
+
+// EscapeNGINX writes a path as NGINX puts it into a Location, or into a request
+// after a rewrite (ngx_escape_uri).
+func EscapeNGINX(path string) string {
+	var b strings.Builder
+	for i := 0; i < len(path); i++ {
+		if c := path[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"#%<>?\\^`{|}", c) >= 0 {
+			b.Write([]byte{'%', upperHex[c>>4], upperHex[c&15]})
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

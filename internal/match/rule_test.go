@@ -202,3 +202,32 @@ func TestRuleTellsWhatItWantsAndWhatThereIs(t *testing.T) {
 		}
 	}
 }
+
+// The index must not know more of a pattern's beginning than is so.
+func TestPatternsBeginAsTheySay(t *testing.T) {
+	for _, c := range []struct {
+		pattern, lead, path string
+		match               bool
+	}{
+		{"/api(/|$)(.*)", "/api", "/API/x", true},
+		{"/api(/|$)(.*)", "/api", "/apis", false},
+		{"/one|/two", "", "/x/two", true},
+		{"/ab|/ac", "", "/x/ac", true},
+		{"/(ab|ac)", "/a", "/x/ac", false},
+		{"/", "/", "/anything", true},
+	} {
+		p, err := NewPattern(c.pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lead, fold := p.Lead(); lead != c.lead || !fold {
+			t.Errorf("%s begins with %q, %v; want %q in any case", c.pattern, lead, fold, c.lead)
+		}
+		if got := p.Match(c.path, true); got != c.match {
+			t.Errorf("%s matches %s: got %v", c.pattern, c.path, got)
+		}
+	}
+	if _, err := NewPattern("/a(?=b)"); err == nil {
+		t.Error("look-ahead is no RE2")
+	}
+}

@@ -22,7 +22,8 @@ const (
 	Exact
 	Prefix
 	Suffix
-	// Regex must match the whole value; the syntax is RE2 (Istio StringMatch.regex).
+	// Regex must match the whole value (Istio StringMatch.regex), one of NewPattern
+	// its beginning; the syntax is RE2.
 	Regex
 )
 
@@ -30,7 +31,7 @@ const (
 type Text struct {
 	Op         Op
 	Value      string
-	IgnoreCase bool // for Exact, Prefix and Suffix: ASCII letters only, as in Envoy
+	IgnoreCase bool // for Exact, Prefix and Suffix: ASCII letters only, as in Envoy; and of NewPattern
 	re         *regex
 }
 
@@ -59,6 +60,24 @@ func NewRegex(expr string) (Text, error) {
 		x.fold = fold
 	}
 	return Text{Op: Regex, Value: expr, re: x}, nil
+}
+
+// NewPattern compiles the path of an edge host in pattern mode: it must be found
+// at the beginning of a path, in any letter case (ingress-nginx, buildLocation:
+// location ~* "^path"). The syntax is RE2; what only PCRE knows is an error.
+func NewPattern(path string) (Text, error) {
+	re, err := regexp.Compile("(?i)^" + path)
+	if err != nil {
+		return Text{}, err
+	}
+	x := &regex{Regexp: re, fold: true}
+	// Of /a|/b only the first is anchored, so nothing is known of the beginning.
+	if tree, err := syntax.Parse("^"+path, syntax.Perl); err == nil && tree.Op == syntax.OpConcat && tree.Sub[0].Op == syntax.OpBeginText {
+		if free, err := regexp.Compile(path); err == nil {
+			x.lead, _ = free.LiteralPrefix()
+		}
+	}
+	return Text{Op: Regex, Value: path, IgnoreCase: true, re: x}, nil
 }
 
 // Lead returns the text with which every value begins that fulfils t, "" where

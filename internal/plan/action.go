@@ -96,6 +96,11 @@ type Rewrite struct {
 	With   string
 	// Regex, if set, replaces every hit in the path by With, where ${1} is a group.
 	Regex *regexp.Regexp
+	// First has NGINX's meaning of Regex: With, with the groups of the first hit,
+	// becomes the whole path (rewrite ... break).
+	First bool
+	// ForwardedPrefix, with the same groups, is X-Forwarded-Prefix; "" sets none.
+	ForwardedPrefix string
 }
 
 // apply returns the rewritten path.

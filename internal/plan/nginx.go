@@ -262,6 +262,37 @@ func (l *Listener) leaveNGINX(h *Hop, f *header.Fields) {
 	}
 }
 
+// rewriteFirst is NGINX's rewrite ... break on the normal form of the path. What
+// comes out is escaped where the client had escaped something, and an empty query
+// is dropped. It tells whether the request goes on.
+func (w *walk) rewriteFirst(rw *Rewrite) bool {
+	r := w.req
+	hit := rw.Regex.FindStringSubmatchIndex(r.Path)
+	if hit == nil {
+		return true
+	}
+	path := string(rw.Regex.ExpandString(nil, rw.With, r.Path, hit))
+	if path == "" {
+		w.reply(Reply{Status: 500, Reason: "the rewritten path is empty"})
+		return false
+	}
+	if rw.ForwardedPrefix != "" {
+		r.Header.Del("x-forwarded-prefix")
+		if v := string(rw.Regex.ExpandString(nil, rw.ForwardedPrefix, r.Path, hit)); v != "" {
+			r.Header.Set("x-forwarded-prefix", v)
+		}
+	}
+	if w.tr != nil {
+		w.note("rewrite", r.Path+" to "+path, true, "")
+	}
+	if raw, _, _ := match.SplitTarget(r.Target); strings.Contains(raw, "%") {
+		path = match.EscapeNGINX(path)
+	}
+	r.HasQuery = r.Query != ""
+	r.SetPath(path)
+	return true
+}
+
 // onNGINX is the Location of NGINX's own redirect to one of its paths: URL, or
 // Path with the request's query. The port is not told (port_in_redirect off).
 func (d *Redirect) onNGINX(r *match.Request) string {

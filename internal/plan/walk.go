@@ -235,7 +235,13 @@ func (w *walk) forward(r *Route, f *Forward) *Listener {
 	} else if d.Host != "" {
 		w.req.Host = d.Host
 	}
-	w.rewrite(f.Rewrite)
+	if f.Rewrite != nil && f.Rewrite.First {
+		if !w.rewriteFirst(f.Rewrite) {
+			return nil
+		}
+	} else {
+		w.rewrite(f.Rewrite)
+	}
 	w.mirrorDoors()
 	if b.Next != nil {
 		w.cross(b)

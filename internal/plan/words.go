@@ -68,6 +68,8 @@ func (f *Forward) describe() string {
 // String says what becomes of the path.
 func (w *Rewrite) String() string {
 	switch {
+	case w.First:
+		return "the path becomes " + w.With + ", with groups of " + w.Regex.String()
 	case w.Regex != nil:
 		return "hits of " + w.Regex.String() + " in the path become " + w.With
 	case w.Whole:
