@@ -3,6 +3,7 @@ package plan
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"strconv"
 	"time"
 
 	"github.com/doorward/doorward/internal/object"
@@ -44,6 +45,23 @@ type Backend struct {
 	Hash    *Hash // for BalanceHash
 	Pool    Pool
 	Outlier *Outlier
+}
+
+// Name is what people call the backend: NAMESPACE/SERVICE:PORT[/SUBSET], or the same of
+// a ServiceEntry.
+func (b *Backend) Name() string {
+	ref := b.Service
+	if ref.Name == "" {
+		ref = b.Origin.Ref
+	}
+	if ref.Name == "" { // there is no such backend
+		return b.Key
+	}
+	s := ref.Namespace + "/" + ref.Name + ":" + strconv.Itoa(b.Port)
+	if b.Subset != "" {
+		s += "/" + b.Subset
+	}
+	return s
 }
 
 // Endpoint is one address of a backend.

@@ -135,19 +135,8 @@ func Decided(req *match.Request, out *plan.Outcome) Outcome {
 	return o
 }
 
-// BackendName is NAMESPACE/SERVICE:PORT[/SUBSET], or HOST:PORT[/SUBSET] where
-// there is no Service.
-func BackendName(b *plan.Backend) string {
-	s := b.Service.Namespace + "/" + b.Service.Name
-	if b.Service.Name == "" {
-		s = b.Origin.Ref.Namespace + "/" + b.Origin.Ref.Name
-	}
-	s += fmt.Sprintf(":%d", b.Port)
-	if b.Subset != "" {
-		s += "/" + b.Subset
-	}
-	return s
-}
+// BackendName is plan.Backend.Name.
+func BackendName(b *plan.Backend) string { return b.Name() }
 
 // World is a plan.World in which everything repeats: the dice show Chance, the
 // clock stands still, ids are all zeros.

@@ -74,7 +74,7 @@ kind: RequestAuthentication
 metadata: {name: tokens, namespace: istio-system}
 spec:
   selector: {matchLabels: {istio: gateway}}
-  jwtRules: [{issuer: https://login.example.com, jwks: '{"keys":[]}', outputClaimToHeaders: [{header: kubeflow-userid, claim: email}]}]
+  jwtRules: [{issuer: https://login.example.com, jwksUri: 'https://login.example.com/keys', outputClaimToHeaders: [{header: kubeflow-userid, claim: email}]}]
 ---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy

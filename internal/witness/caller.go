@@ -60,7 +60,7 @@ func (c Caller) claiming(path []string, value any) Caller {
 }
 
 // standIn is in the place of the caller's token.
-const standIn = "witness"
+const standIn = "TOKEN"
 
 // dress gives a request the caller's token, and returns the world that believes it.
 func (c *Caller) dress(r *match.Request) plan.World {
