@@ -49,6 +49,8 @@ func annotationRows() []annotationRow {
 		{carried, "proxy-connect-timeout proxy-send-timeout proxy-read-timeout", ""},
 		{carried, "app-root permanent-redirect permanent-redirect-code temporal-redirect temporal-redirect-code from-to-www-redirect relative-redirects", ""},
 		{carried, "server-alias upstream-vhost use-regex rewrite-target x-forwarded-prefix", ""},
+		{carried, "allowlist-source-range whitelist-source-range denylist-source-range custom-headers", ""},
+		{carried, "enable-cors cors-allow-origin cors-allow-methods cors-allow-headers cors-expose-headers cors-allow-credentials cors-max-age", ""},
 
 		{accepted, "proxy-buffer-size proxy-buffers-number proxy-busy-buffers-size proxy-max-temp-file-size client-body-buffer-size", ""},
 		{accepted, "proxy-request-buffering http2-push-preload enable-rewrite-log enable-global-auth", ""},
@@ -62,9 +64,7 @@ func annotationRows() []annotationRow {
 		{ignored, "proxy-next-upstream", "error timeout"},
 		{ignored, "proxy-next-upstream-timeout", "0"},
 		{ignored, "proxy-next-upstream-tries", "3"},
-		{ignored, "connection-proxy-header custom-headers custom-http-errors disable-proxy-intercept-errors", ""},
-		{ignored, "enable-cors", "false"},
-		{ignored, "cors-allow-origin cors-allow-methods cors-allow-headers cors-expose-headers cors-allow-credentials cors-max-age", ""},
+		{ignored, "connection-proxy-header custom-http-errors disable-proxy-intercept-errors", ""},
 		{ignored, "canary-by-header canary-by-header-value canary-by-header-pattern canary-by-cookie canary-weight canary-weight-total", ""},
 		{ignored, "affinity affinity-mode affinity-canary-behavior session-cookie-name session-cookie-path session-cookie-domain", ""},
 		{ignored, "session-cookie-expires session-cookie-max-age session-cookie-samesite session-cookie-conditional-samesite-none", ""},
@@ -87,7 +87,6 @@ func annotationRows() []annotationRow {
 		{closes, "auth-tls-secret auth-tls-verify-client auth-tls-match-cn auth-tls-verify-depth auth-tls-error-page", ""},
 		{closes, "auth-tls-pass-certificate-to-upstream", "false"},
 		{closes, "satisfy", "all"},
-		{closes, "allowlist-source-range whitelist-source-range denylist-source-range", ""},
 		{closes, "proxy-ssl-verify", "off"},
 		{closes, "enable-modsecurity enable-owasp-core-rules", "false"},
 
@@ -119,8 +118,11 @@ type settings struct {
 	protocol            string
 	redirects
 	patterns
-	aliases []string // server-alias
-	vhost   string   // upstream-vhost
+	sourceRanges
+	cors
+	customHeaders string   // the ConfigMap, NAMESPACE/NAME
+	aliases       []string // server-alias
+	vhost         string   // upstream-vhost
 
 	closed  string // why its paths answer 503, or ""
 	dropped bool   // the Ingress counts as absent

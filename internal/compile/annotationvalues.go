@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
@@ -31,6 +32,13 @@ func (s *settings) set(name, value string) (ok, known bool) {
 		ok = timeout(value, &s.read)
 	case "relative-redirects":
 		ok = truth(value, &s.relative)
+	case "whitelist-source-range":
+		var list []netip.Prefix
+		if ok = prefixes(value, &list); ok && !s.allowlist {
+			s.allow = list
+		}
+	case "denylist-source-range":
+		ok = prefixes(value, &s.deny)
 	default:
 		return false, false
 	}
@@ -39,12 +47,19 @@ func (s *settings) set(name, value string) (ok, known bool) {
 
 // setOwn reads a setting that only annotations have.
 func (s *settings) setOwn(name, value string) (ok, known bool) {
-	for _, set := range [...]func(name, value string) (ok, known bool){s.redirects.set, s.patterns.set} {
+	for _, set := range [...]func(name, value string) (ok, known bool){s.redirects.set, s.patterns.set, s.cors.set} {
 		if ok, known = set(name, value); known {
 			return ok, true
 		}
 	}
 	switch name {
+	case "allowlist-source-range":
+		ok = prefixes(value, &s.allow)
+		s.allowlist = ok && len(s.allow) > 0
+	case "custom-headers":
+		if ok = objectName.MatchString(value); ok {
+			s.customHeaders = value
+		}
 	case "server-alias":
 		if ok = serverNames.MatchString(value); ok {
 			s.aliases = list(value)
@@ -70,9 +85,14 @@ func badValue(name string) treatment {
 	case "permanent-redirect", "permanent-redirect-code", "temporal-redirect", "temporal-redirect-code",
 		"from-to-www-redirect", "relative-redirects", "server-alias", "upstream-vhost", "x-forwarded-prefix":
 		return drops
+	case "allowlist-source-range", "whitelist-source-range", "denylist-source-range", "custom-headers":
+		return closes
 	}
 	return ignored
 }
+
+// objectName is how annotations name an object, with its namespace or without.
+var objectName = regexp.MustCompile(`^[-._~a-zA-Z0-9/:]+$`)
 
 // carry reads an annotation that is carried out.
 func (r *annotationReader) carry(name, value string) {
@@ -124,6 +144,16 @@ func wantedValue(name string) string {
 		return "a path of letters, digits and -._~/:, such as /home"
 	case "server-alias", "upstream-vhost":
 		return "a host name"
+	case "allowlist-source-range", "whitelist-source-range", "denylist-source-range":
+		return "addresses and ranges, joined by commas, such as 10.0.0.0/8"
+	case "custom-headers":
+		return "a ConfigMap, as NAMESPACE/NAME"
+	case "cors-allow-origin":
+		return "origins joined by commas, such as https://*.example.com, or *"
+	case "cors-allow-methods", "cors-allow-headers", "cors-expose-headers":
+		return "names joined by commas"
+	case "cors-max-age":
+		return "a number of seconds without unit, such as 600"
 	case "rewrite-target", "x-forwarded-prefix":
 		return "a path of letters, digits and -._~/:, with groups of the path as $1"
 	}

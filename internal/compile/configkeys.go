@@ -6,6 +6,7 @@ func configKeys() []annotationRow {
 	return []annotationRow{
 		{carried, "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects proxy-body-size", ""},
 		{carried, "proxy-connect-timeout proxy-send-timeout proxy-read-timeout proxy-next-upstream-tries retry-non-idempotent", ""},
+		{carried, "whitelist-source-range denylist-source-range global-allowed-response-headers", ""},
 		{carried, "http-redirect-code no-tls-redirect-locations hsts hsts-include-subdomains hsts-preload hsts-max-age", ""},
 		{carried, "use-forwarded-headers compute-full-forwarded-for forwarded-for-header enable-real-ip proxy-real-ip-cidr", ""},
 		{carried, "enable-underscores-in-headers generate-request-id proxy-add-original-uri-header large-client-header-buffers relative-redirects", ""},
@@ -30,7 +31,7 @@ func configKeys() []annotationRow {
 		{ignored, "proxy-next-upstream-timeout limit-rate limit-rate-after", "0"},
 		{ignored, "annotations-risk-level", "High"},
 		{ignored, "ssl-protocols", "TLSv1.2 TLSv1.3"},
-		{ignored, "ssl-ciphers ssl-ecdh-curve ssl-dh-param custom-http-errors proxy-set-headers add-headers hide-headers global-allowed-response-headers", ""},
+		{ignored, "ssl-ciphers ssl-ecdh-curve ssl-dh-param custom-http-errors proxy-set-headers add-headers hide-headers", ""},
 		{ignored, "limit-req-status-code limit-conn-status-code", "503"},
 		{ignored, "client-header-timeout client-body-timeout", "60"},
 		{ignored, "client-header-buffer-size", "1k"},
@@ -50,7 +51,7 @@ func configKeys() []annotationRow {
 		{ignored, "global-auth-snippet global-auth-cache-key global-auth-cache-duration global-auth-always-set-cookie modsecurity-snippet", ""},
 
 		{closes, "global-auth-url", ""},
-		{closes, "whitelist-source-range denylist-source-range block-cidrs block-user-agents block-referers annotation-value-word-blocklist", ""},
+		{closes, "block-cidrs block-user-agents block-referers annotation-value-word-blocklist", ""},
 		{closes, "use-proxy-protocol enable-modsecurity enable-owasp-modsecurity-crs", "false"},
 	}
 }

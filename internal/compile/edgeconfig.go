@@ -26,6 +26,8 @@ type edgeConfig struct {
 	realIP       bool
 	trusted      []netip.Prefix
 	closed       string // why no path may be served, or ""
+	// allowedHeaders are what custom-headers may set.
+	allowedHeaders []string
 }
 
 // hsts are the parts of Strict-Transport-Security.
@@ -56,7 +58,7 @@ const defaultBodySize = 1 << 20
 func defaultConfig() edgeConfig {
 	return edgeConfig{
 		settings: settings{sslRedirect: true, bodySize: defaultBodySize, protocol: plainHTTP,
-			connect: 5 * time.Second, send: time.Minute, read: time.Minute},
+			connect: 5 * time.Second, send: time.Minute, read: time.Minute, cors: defaultCORS()},
 		annotations:  byName(annotationRows()),
 		edge:         plan.EdgeSettings{ForwardedFor: "x-forwarded-for", HeaderBuffers: 4, HeaderBufferSize: 8 << 10},
 		hsts:         hsts{on: true, subdomains: true, maxAge: "31536000"},
@@ -120,7 +122,10 @@ func (r *configReader) readAll() {
 		case !known:
 			r.tell(problem.Warning, problem.IngressAnnotationUnknown, key, "the controller knows no key "+key+nearest(key, sortedKeys(keys))+"; it does nothing", "correct the key or remove it")
 		case row.how == carried:
-			if !r.carry(key, value) {
+			if ok := r.carry(key, value); !ok && badValue(key) == closes {
+				r.edgeConfig.closed = strconv.Quote(value) + " is no value of the key " + key + " of the controller's ConfigMap"
+				r.tell(problem.Error, problem.IngressAnnotationValue, key, r.edgeConfig.closed+": every Ingress answers 503", "correct the value")
+			} else if !ok {
 				r.tell(problem.Warning, problem.IngressAnnotationValue, key, strconv.Quote(value)+" is no value of "+key+"; the default is used", "correct the value")
 			}
 		case row.how == accepted || row.same != "" && sameValue(value, row.same):
@@ -157,6 +162,8 @@ func (r *configReader) carry(key, value string) (ok bool) {
 		if ok = number(value, 301, 308, &n) && n != 304 && n != 305 && n != 306; ok {
 			r.redirectCode = n
 		}
+	case "global-allowed-response-headers":
+		r.allowedHeaders, ok = list(value), true
 	case "no-tls-redirect-locations":
 		r.noRedirect, ok = list(value), true
 	default:

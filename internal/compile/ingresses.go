@@ -10,6 +10,7 @@ import (
 
 	netv1 "k8s.io/api/networking/v1"
 
+	"github.com/doorward/doorward/internal/header"
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/plan"
@@ -33,6 +34,7 @@ type edge struct {
 type ingress struct {
 	item object.Item[*netv1.Ingress]
 	settings
+	answer header.Fields // custom-headers
 }
 
 func (i *ingress) origin(field string) plan.Origin {
@@ -104,6 +106,7 @@ func (e *edge) collect() {
 		}
 		ing := &ingress{item: item, settings: e.readAnnotations(item)}
 		if !ing.dropped {
+			e.readCustomHeaders(ing)
 			e.ingresses = append(e.ingresses, ing)
 		}
 	}

@@ -123,8 +123,8 @@ func TestMistakesOfIngressesAreTold(t *testing.T) {
 			"warning ingress-annotation-unknown ConfigMap ingress-nginx/ingress-nginx-controller data[proxy-bod-size]", "proxy-body-size"},
 		{"a key with a bad value", config("ingress-nginx-controller", "hsts-max-age: year"),
 			"warning ingress-annotation-value ConfigMap ingress-nginx/ingress-nginx-controller data[hsts-max-age]", "default"},
-		{"a key that guards", config("ingress-nginx-controller", "whitelist-source-range: 10.0.0.0/8"),
-			"error not-carried-out ConfigMap ingress-nginx/ingress-nginx-controller data[whitelist-source-range]", "503"},
+		{"a key that guards", config("ingress-nginx-controller", "block-cidrs: 10.0.0.0/8"),
+			"error not-carried-out ConfigMap ingress-nginx/ingress-nginx-controller data[block-cidrs]", "503"},
 		{"two ConfigMaps", config("ingress-nginx-controller", "hsts: \"true\"") + config("nginx-configuration", "hsts: \"false\""),
 			"warning not-carried-out ConfigMap ingress-nginx/nginx-configuration ", "ingress-nginx/ingress-nginx-controller"},
 	} {

@@ -136,8 +136,15 @@ func (e *edge) route(h *edgeHost, r *plan.Route, p edgePath) []*plan.Route {
 	case p.slash:
 		r.Action = &plan.Redirect{Code: 301, Path: match.EscapeNGINX(p.path) + "/", AddSlash: true, Relative: s.relative}
 		return []*plan.Route{r}
-	case p.ingress != nil && !p.bare && s.away() != nil:
-		r.Action = s.away()
+	}
+	if g := s.cors.guard(); g != nil {
+		r.Guards, r.Filters = append(r.Guards, g), append(r.Filters, g)
+	}
+	if p.ingress != nil && len(p.ingress.answer) > 0 {
+		r.Filters = append(r.Filters, &plan.AnswerHeaders{Set: p.ingress.answer})
+	}
+	if away := s.away(); away != nil && p.ingress != nil && !p.bare {
+		r.Action = away
 		return []*plan.Route{r}
 	}
 	if g := e.httpsRedirect(h, p, s); g != nil {
@@ -145,6 +152,7 @@ func (e *edge) route(h *edgeHost, r *plan.Route, p edgePath) []*plan.Route {
 		r.Guards = append(r.Guards, g)
 	}
 	if p.backend == nil {
+		r.Guards = append(r.Guards, e.access(s, nil, r.Origin)...)
 		r.Action = &plan.Direct{Status: 404, Reason: "no rule of host " + h.name + " covers the path"}
 		return []*plan.Route{r}
 	}
@@ -190,14 +198,19 @@ func (e *edge) forward(r *plan.Route, p edgePath, s *settings) []*plan.Route {
 			Rewrite: e.rewrite(p, s),
 		}
 	}
+	finish := func(r *plan.Route, protocol string) {
+		f := to(protocol)
+		r.Guards = append(slices.Clip(r.Guards), e.access(s, f.To[0].Backend, r.Origin)...)
+		r.Action = f
+	}
 	if s.protocol != autoHTTP {
-		r.Action = to(s.protocol)
+		finish(r, s.protocol)
 		return []*plan.Route{r}
 	}
 	secure := *r
 	secure.Rule.All = []match.Condition{{Attr: match.Scheme, Text: match.Text{Op: match.Exact, Value: "https"}}}
-	secure.Action = to(overTLS)
-	r.Action = to(plainHTTP)
+	finish(&secure, overTLS)
+	finish(r, plainHTTP)
 	return []*plan.Route{&secure, r}
 }
 

@@ -189,13 +189,14 @@ func parseAddr(s string) (netip.Addr, error) {
 	return ap.Addr(), err
 }
 
-func (e *EdgeSettings) trusts(a netip.Addr) bool {
-	for _, p := range e.Trusted {
-		if p.Contains(a.Unmap()) || p.Contains(a) {
-			return true
-		}
+func (e *EdgeSettings) trusts(a netip.Addr) bool { return within(e.Trusted, a) }
+
+// address is the client's address: the peer's, unless some peer is trusted.
+func (e *EdgeSettings) address(r *match.Request) netip.Addr {
+	if len(e.Trusted) == 0 {
+		return r.Peer
 	}
-	return false
+	return e.client(r)
 }
 
 // sendNGINX sets the fields that ingress-nginx sends to every upstream.
