@@ -2,6 +2,7 @@ package compile
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,7 +38,7 @@ const dryRunAnnotation = "istio.io/dry-run"
 
 // readAuthorizationPolicies reads the rules of all AuthorizationPolicies.
 func (c *compiler) readAuthorizationPolicies() {
-	c.authorization = map[string][]*authorizationPolicy{}
+	c.authorization = map[string]*scopedPolicies{}
 	c.policySets = map[string]plan.PolicySet{}
 	for i, item := range c.set.AuthorizationPolicies.All() {
 		p := &authorizationPolicy{item: item, action: item.Object.Spec.Action, number: i}
@@ -50,7 +51,7 @@ func (c *compiler) readAuthorizationPolicies() {
 		}
 		c.readPolicyScope(p)
 		c.readPolicyRules(p)
-		c.authorization[item.Ref.Namespace] = append(c.authorization[item.Ref.Namespace], p)
+		c.file(p)
 	}
 	c.closeUnread(c.set.AuthorizationPolicies.Len())
 }
@@ -69,7 +70,7 @@ func (c *compiler) closeUnread(number int) {
 		p.item = object.Item[*securityv1.AuthorizationPolicy]{Ref: item.Ref, Origin: item.Origin, Object: deny}
 		p.everywhere = slices.ContainsFunc(item.Unread, func(f string) bool { return !strings.HasPrefix(f, "spec.jwtRules") })
 		p.rules = []*plan.PolicyRule{{Origin: p.origin(""), Broken: "the RequestAuthentication cannot be read"}}
-		c.authorization[item.Ref.Namespace] = append(c.authorization[item.Ref.Namespace], p)
+		c.file(p)
 		c.onPolicy(problem.Schema, p, "", "what it is for refuses every request until it can be read, since clients could forge what its tokens fill", "correct the fields that are reported")
 	}
 }
@@ -122,13 +123,51 @@ func (c *compiler) readPolicyScope(p *authorizationPolicy) {
 	}
 }
 
+// scopedPolicies are the policies of one namespace, in order: those of a selector are
+// found by one of its labels, since thousands of workloads may have one each.
+type scopedPolicies struct {
+	all     []*authorizationPolicy
+	wide    []*authorizationPolicy // for every workload, or not by selector
+	byLabel map[[2]string][]*authorizationPolicy
+}
+
+// file adds a policy to those of its namespace.
+func (c *compiler) file(p *authorizationPolicy) {
+	x := c.authorization[p.item.Ref.Namespace]
+	if x == nil {
+		x = &scopedPolicies{byLabel: map[[2]string][]*authorizationPolicy{}}
+		c.authorization[p.item.Ref.Namespace] = x
+	}
+	x.all = append(x.all, p)
+	selector := p.item.Object.Spec.Selector.GetMatchLabels()
+	if p.everywhere || len(p.refs) > 0 || len(selector) == 0 {
+		x.wide = append(x.wide, p)
+		return
+	}
+	k := slices.Min(slices.Collect(maps.Keys(selector)))
+	x.byLabel[[2]string{k, selector[k]}] = append(x.byLabel[[2]string{k, selector[k]}], p)
+}
+
+// about are the policies that may select Pods with labels, in order.
+func (x *scopedPolicies) about(labels map[string]string) []*authorizationPolicy {
+	if x == nil {
+		return nil
+	}
+	found := slices.Clone(x.wide)
+	for k, v := range labels {
+		found = append(found, x.byLabel[[2]string{k, v}]...)
+	}
+	slices.SortFunc(found, func(a, b *authorizationPolicy) int { return a.number - b.number })
+	return found
+}
+
 // policiesOf are the policies of an action that select a workload: the root
 // namespace's first, each namespace's by name.
 func (c *compiler) policiesOf(w *secured, action securityv1beta1.AuthorizationPolicy_Action) []*authorizationPolicy {
 	var found []*authorizationPolicy
 	namespaces := []string{c.mesh.rootNamespace, w.namespace}
 	for _, ns := range slices.Compact(namespaces) {
-		for _, p := range c.authorization[ns] {
+		for _, p := range c.authorization[ns].about(w.labels) {
 			if p.action != action || !p.everywhere && !c.selects(ns, p.item.Object.Spec.Selector, p.refs, w) {
 				continue
 			}

@@ -136,8 +136,8 @@ type compiler struct {
 	selecting     map[string]bool // labels, by security objects
 	unknownMutual []plan.Origin   // that ask for ISTIO_MUTUAL of who knows whom
 
-	authorization map[string][]*authorizationPolicy // by namespace
-	policySets    map[string]plan.PolicySet         // by what is in them
+	authorization map[string]*scopedPolicies // by namespace
+	policySets    map[string]plan.PolicySet  // by what is in them
 
 	pods      labelled[object.Item[*corev1.Pod]]
 	templates labelled[object.Item[*object.Workload]]

@@ -90,7 +90,7 @@ func (c *compiler) lintAuthorizationPolicies() {
 		if ns == c.mesh.rootNamespace {
 			scope, where = "", "in any namespace"
 		}
-		for _, p := range policies {
+		for _, p := range policies.all {
 			selector := p.item.Object.Spec.Selector.GetMatchLabels()
 			if p.gateways+p.others == 0 && len(selector) > 0 && !p.everywhere && !pods.match(scope, selector) {
 				severity := problem.Warning
