@@ -123,7 +123,7 @@ func (c *compiler) door(s *service, p *corev1.ServicePort, mark string, of *pod)
 		return l
 	}
 	ref := s.item.Ref
-	w := &secured{namespace: ref.Namespace, labels: of.labels, account: of.account}
+	w := &secured{namespace: ref.Namespace, labels: of.labels, services: []string{ref.Name}, account: of.account}
 	l := &plan.Listener{
 		Key: workloadKey(ref.Namespace, ref.Name, p.Port, mark), Dialect: plan.Sidecar, Form: c.mesh.form, Port: int(p.Port),
 		TargetPort: c.targetOf(s, p), Guards: c.guards(w), Identity: c.identity(w),

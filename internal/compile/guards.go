@@ -14,7 +14,7 @@ import (
 type secured struct {
 	namespace string
 	labels    map[string]string
-	services  []string // in front of it, of its namespace
+	services  []string // in front of it, of its namespace; of a sidecar the one that was asked for
 	// gateway says that it is a gateway's workload, whose identity is nobody's at
 	// a plain listener.
 	gateway bool
