@@ -52,6 +52,8 @@ func annotationRows() []annotationRow {
 		{carried, "allowlist-source-range whitelist-source-range denylist-source-range custom-headers", ""},
 		{carried, "enable-cors cors-allow-origin cors-allow-methods cors-allow-headers cors-expose-headers cors-allow-credentials cors-max-age", ""},
 
+		{carried, "canary canary-by-header canary-by-header-value canary-by-header-pattern canary-by-cookie canary-weight canary-weight-total", ""},
+
 		{accepted, "proxy-buffer-size proxy-buffers-number proxy-busy-buffers-size proxy-max-temp-file-size client-body-buffer-size", ""},
 		{accepted, "proxy-request-buffering http2-push-preload enable-rewrite-log enable-global-auth", ""},
 
@@ -65,7 +67,6 @@ func annotationRows() []annotationRow {
 		{ignored, "proxy-next-upstream-timeout", "0"},
 		{ignored, "proxy-next-upstream-tries", "3"},
 		{ignored, "connection-proxy-header custom-http-errors disable-proxy-intercept-errors", ""},
-		{ignored, "canary-by-header canary-by-header-value canary-by-header-pattern canary-by-cookie canary-weight canary-weight-total", ""},
 		{ignored, "affinity affinity-mode affinity-canary-behavior session-cookie-name session-cookie-path session-cookie-domain", ""},
 		{ignored, "session-cookie-expires session-cookie-max-age session-cookie-samesite session-cookie-conditional-samesite-none", ""},
 		{ignored, "session-cookie-secure session-cookie-change-on-failure upstream-hash-by upstream-hash-by-subset upstream-hash-by-subset-size", ""},
@@ -90,9 +91,6 @@ func annotationRows() []annotationRow {
 		{closes, "proxy-ssl-verify", "off"},
 		{closes, "enable-modsecurity enable-owasp-core-rules", "false"},
 
-		// A canary offers a second backend for the paths of another Ingress and
-		// nothing of its own; with its share of nothing the other serves all.
-		{drops, "canary", "false"},
 		{drops, "configuration-snippet server-snippet stream-snippet auth-snippet modsecurity-snippet", ""},
 	}
 }
@@ -120,6 +118,7 @@ type settings struct {
 	patterns
 	sourceRanges
 	cors
+	canary
 	customHeaders string   // the ConfigMap, NAMESPACE/NAME
 	aliases       []string // server-alias
 	vhost         string   // upstream-vhost
@@ -181,11 +180,8 @@ func (r *annotationReader) one(name, value string) {
 		r.close(name, "the annotation "+name+" is not carried out, and without it paths would be open that it guards")
 	case row.how == drops:
 		r.dropped = true
-		severity, why := problem.Error, "the whole Ingress is dropped, as ingress-nginx does at its default risk level"
-		if name == "canary" {
-			severity, why = problem.Warning, "the canary gets no request, its main Ingress gets all"
-		}
-		r.tell(severity, problem.NotCarriedOut, name, "the annotation is not carried out: "+why, "remove the annotation")
+		r.tell(problem.Error, problem.NotCarriedOut, name,
+			"the annotation is not carried out: the whole Ingress is dropped, as ingress-nginx does at its default risk level", "remove the annotation")
 	default:
 		r.tell(problem.Warning, problem.NotCarriedOut, name, "the annotation is not carried out; requests are served without it",
 			"remove it, or do without what it asks for")

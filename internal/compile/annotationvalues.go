@@ -47,7 +47,7 @@ func (s *settings) set(name, value string) (ok, known bool) {
 
 // setOwn reads a setting that only annotations have.
 func (s *settings) setOwn(name, value string) (ok, known bool) {
-	for _, set := range [...]func(name, value string) (ok, known bool){s.redirects.set, s.patterns.set, s.cors.set} {
+	for _, set := range [...]func(name, value string) (ok, known bool){s.redirects.set, s.patterns.set, s.cors.set, s.canary.set} {
 		if ok, known = set(name, value); known {
 			return ok, true
 		}
@@ -154,6 +154,12 @@ func wantedValue(name string) string {
 		return "names joined by commas"
 	case "cors-max-age":
 		return "a number of seconds without unit, such as 600"
+	case "canary-weight", "canary-weight-total":
+		return "a whole number, such as 20"
+	case "canary-by-header", "canary-by-header-value", "canary-by-cookie":
+		return "letters, digits and -._~/:"
+	case "canary-by-header-pattern":
+		return "an expression of RE2"
 	case "rewrite-target", "x-forwarded-prefix":
 		return "a path of letters, digits and -._~/:, with groups of the path as $1"
 	}

@@ -23,6 +23,7 @@ type edge struct {
 	c         *compiler
 	config    edgeConfig
 	ingresses []*ingress // in the order in which they claim hosts and paths
+	canaries  []*ingress // those that only offer second backends, in the same order
 	hosts     map[string]*edgeHost
 	backends  map[target]*plan.Backend
 	keys      map[string]bool // of backends
@@ -76,6 +77,8 @@ type location struct {
 	written bool
 	// bare leaves the https redirect out (the catch-all of spec.defaultBackend).
 	bare bool
+	// canary is the location of a canary Ingress that takes a share; nil none.
+	canary *location
 }
 
 const defaultBackendField = "spec.defaultBackend"
@@ -91,6 +94,7 @@ func (c *compiler) readIngresses() {
 	e.collect()
 	e.makeHosts()
 	e.makeLocations()
+	e.joinCanaries()
 	e.readTLS()
 	e.nameHosts()
 	c.listeners[plan.Edge] = e.listener()
@@ -105,16 +109,22 @@ func (e *edge) collect() {
 			continue
 		}
 		ing := &ingress{item: item, settings: e.readAnnotations(item)}
-		if !ing.dropped {
+		switch {
+		case ing.dropped:
+		case ing.canary.on:
+			e.canaries = append(e.canaries, ing)
+		default:
 			e.readCustomHeaders(ing)
 			e.ingresses = append(e.ingresses, ing)
 		}
 	}
-	slices.SortStableFunc(e.ingresses, func(a, b *ingress) int {
-		x, y := a.item.Object.CreationTimestamp, b.item.Object.CreationTimestamp
-		return cmp.Or(x.Compare(y.Time),
-			cmp.Compare(b.item.Ref.Namespace+"/"+b.item.Ref.Name, a.item.Ref.Namespace+"/"+a.item.Ref.Name))
-	})
+	for _, list := range [][]*ingress{e.ingresses, e.canaries} {
+		slices.SortStableFunc(list, func(a, b *ingress) int {
+			x, y := a.item.Object.CreationTimestamp, b.item.Object.CreationTimestamp
+			return cmp.Or(x.Compare(y.Time),
+				cmp.Compare(b.item.Ref.Namespace+"/"+b.item.Ref.Name, a.item.Ref.Namespace+"/"+a.item.Ref.Name))
+		})
+	}
 }
 
 // dangerousText is what no path, host or Secret name may hold (ingress-nginx,

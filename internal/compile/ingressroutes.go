@@ -205,13 +205,13 @@ func (e *edge) forward(r *plan.Route, p edgePath, s *settings) []*plan.Route {
 	}
 	if s.protocol != autoHTTP {
 		finish(r, s.protocol)
-		return []*plan.Route{r}
+		return e.withCanary(r, p.location, s.protocol)
 	}
 	secure := *r
 	secure.Rule.All = []match.Condition{{Attr: match.Scheme, Text: match.Text{Op: match.Exact, Value: "https"}}}
 	finish(&secure, overTLS)
 	finish(r, plainHTTP)
-	return []*plan.Route{&secure, r}
+	return append(e.withCanary(&secure, p.location, overTLS), e.withCanary(r, p.location, plainHTTP)...)
 }
 
 // upstreamHost is the Host that upstream-vhost gives requests, "" for the client's.
