@@ -65,6 +65,9 @@ func writeTest(b *strings.Builder, f *suite.FileReport, t *suite.Result, verbose
 	if t.Outcome.Reason != "" {
 		fmt.Fprintf(b, "    because  %s\n    decided  %s\n", t.Outcome.Reason, decidedBy(&t.Outcome))
 	}
+	for _, a := range t.Assumed {
+		fmt.Fprintf(b, "    assumed  %s\n", a)
+	}
 	fmt.Fprintf(b, "    explain  %s\n", f.Set.Explain(t.Test))
 }
 

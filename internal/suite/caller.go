@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/doorward/doorward/internal/caller"
 )
 
 // callerFields are the ways to say who asks: one of them, with groups beside user.
@@ -23,19 +25,23 @@ func (r *reader) caller(f *File, key, value *yaml.Node) {
 	before := len(r.mistakes)
 	r.mapping(value, "caller "+c.Name, r.callerFields(c))
 	f.Callers[c.Name] = c
-	ways := 0
-	for _, said := range []bool{c.Claims != nil, c.User != "", c.ServiceAccount != "", c.APIKey != ""} {
-		if said {
-			ways++
-		}
+	if len(r.mistakes) > before {
+		return
 	}
-	switch {
-	case len(r.mistakes) > before:
-	case ways != 1:
-		r.wrong(key, "caller %s is %d at once; write one of claims, user (with groups), serviceAccount and apiKey", c.Name, ways)
-	case c.Groups != nil && c.User == "":
-		r.wrong(key, "caller %s has groups and no user; write them among the claims", c.Name)
+	if c.Claims == nil && c.User == "" && c.ServiceAccount == "" && c.APIKey == "" {
+		r.wrong(key, "caller %s is nobody; write one of claims, user (with groups), serviceAccount and apiKey", c.Name)
+		return
 	}
+	var err error
+	if c.who, err = caller.New(c.Spec); err != nil {
+		r.wrong(key, "caller %s: %v", c.Name, err)
+	}
+}
+
+// nobody has not logged in and shows nothing.
+func nobody() *caller.Caller {
+	c, _ := caller.New(caller.Spec{}) // it cannot fail: nothing is said
+	return c
 }
 
 // claims reads claims as JSON would have them.

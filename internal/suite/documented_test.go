@@ -21,7 +21,7 @@ func TestFormatIsDocumented(t *testing.T) {
 	r := &reader{}
 	var tests *yaml.Node
 	for heading, fields := range map[string][]field{
-		"## A file": r.fileFields(&File{}, &tests), "## A test": r.testFields(&File{}, &Test{}), "## What to expect": r.expectFields(&Test{}),
+		"## A file": r.fileFields(&File{}, &tests), "## A caller": r.callerFields(&Caller{}), "## A test": r.testFields(&File{}, &Test{}), "## What to expect": r.expectFields(&Test{}),
 	} {
 		_, section, ok := strings.Cut(text, heading+"\n")
 		if !ok {

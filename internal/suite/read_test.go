@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/doorward/doorward/internal/caller"
 	"github.com/doorward/doorward/internal/header"
 	"github.com/doorward/doorward/internal/scenario"
 )
@@ -37,7 +38,7 @@ ingressClasses: [public]
 	if err != nil {
 		t.Fatal(err)
 	}
-	alice := &Caller{Name: "alice", Line: 19, Claims: map[string]any{"iss": "https://login.example.com", "sub": "alice", "level": 3.0, "groups": []any{"a", "b"}}}
+	alice := &Caller{Name: "alice", Line: 19, who: f.Callers["alice"].who, Spec: caller.Spec{Claims: map[string]any{"iss": "https://login.example.com", "sub": "alice", "level": 3.0, "groups": []any{"a", "b"}}}}
 	want := &File{
 		Name: "a_test.yaml", Classes: []string{"public"}, Callers: map[string]*Caller{"alice": alice},
 		Endpoints: []scenario.Up{{Namespace: "shop", Service: "web", Port: "80", Labels: map[string]string{"version": "v1"}}},
@@ -84,9 +85,9 @@ func TestMistakes(t *testing.T) {
 		{"tests:\n- request:\n", `f:2: request is empty, and should be text`},
 		{"tests:\n- as: bob\n", `f:2: there is no caller "bob"; write it above the tests, under callers`},
 		{"callers: {rob: {user: r}}\ntests:\n- as: bob\n", `f:3: there is no caller "bob"; did you mean rob?`},
-		{"callers: {bob: {}}\n" + test, "f:1: caller bob is 0 at once; write one of claims, user (with groups), serviceAccount and apiKey"},
-		{"callers: {bob: {user: b, apiKey: a/b/c}}\n" + test, "f:1: caller bob is 2 at once"},
-		{"callers: {bob: {claims: {sub: a}, groups: [a]}}\n" + test, "f:1: caller bob has groups and no user"},
+		{"callers: {bob: {}}\n" + test, "f:1: caller bob is nobody; write one of claims, user (with groups), serviceAccount and apiKey"},
+		{"callers: {bob: {user: b, apiKey: a/b/c}}\n" + test, "f:1: caller bob: a caller is one of"},
+		{"callers: {bob: {claims: {sub: a}, groups: [a]}}\n" + test, "f:1: caller bob: groups are a user's"},
 		{"callers: {bob: {claims: 1}}\n" + test, `f:1: claims is "1", and should be a mapping`},
 		{"tests:\n- navigate: maybe\n", `f:2: navigate is "maybe", and should be true or false`},
 		{"tests:\n- from: here\n", `f:2: from: "here" is no IP address`},

@@ -3,10 +3,11 @@ package suite
 import (
 	"context"
 	"regexp"
+	"slices"
 	"time"
 
+	"github.com/doorward/doorward/internal/caller"
 	"github.com/doorward/doorward/internal/compile"
-	"github.com/doorward/doorward/internal/jwt"
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/plan"
@@ -50,6 +51,8 @@ type Result struct {
 	*Test
 	Outcome     scenario.Outcome
 	Differences []scenario.Difference
+	// Assumed is what was taken for granted of the caller.
+	Assumed []string
 }
 
 // Failed counts the tests that failed.
@@ -101,24 +104,29 @@ func Run(ctx context.Context, files []*File, o Options) *Report {
 // run walks the tests of a file.
 func (s *Set) run(f *File, chosen *regexp.Regexp, cover *Coverage) []Result {
 	var all []Result
-	tokens := jwt.New(jwt.Options{Offline: true})
+	anybody := nobody()
 	var out plan.Outcome
 	for _, t := range f.Tests {
 		if chosen != nil && !chosen.MatchString(t.Name) {
 			continue
 		}
-		all = append(all, s.walk(t, scenario.World{Dice: t.Chance, Tokens: tokens, Clock: time.Now()}, cover, &out))
+		who := anybody
+		if t.As != nil {
+			who = t.As.who
+		}
+		all = append(all, s.walk(t, who, cover, &out))
 	}
 	return all
 }
 
 // walk runs a test.
-func (s *Set) walk(t *Test, world plan.World, cover *Coverage, out *plan.Outcome) Result {
-	l := s.Plan.Listener(t.Via)
-	if l == nil {
-		return Result{Test: t, Differences: []scenario.Difference{{Line: t.Line, Of: "via", Got: scenario.NoListener(s.Plan, t.Via), Want: t.Via}}}
+func (s *Set) walk(t *Test, who *caller.Caller, cover *Coverage, out *plan.Outcome) Result {
+	if of, got, want := s.lacks(t); of != "" {
+		return Result{Test: t, Differences: []scenario.Difference{{Line: t.Line, Of: of, Got: got, Want: want}}}
 	}
+	l := s.Plan.Listener(t.Via)
 	req := t.sent()
+	world, assumed := who.Dress(s.Plan, l, &req, caller.Options{Dice: t.Chance, Keys: s.tokens})
 	var tr *plan.Trace
 	if cover != nil {
 		tr = &plan.Trace{Judged: cover.judged}
@@ -128,7 +136,23 @@ func (s *Set) walk(t *Test, world plan.World, cover *Coverage, out *plan.Outcome
 		cover.walked(out, tr)
 	}
 	o := scenario.Decided(&req, out)
-	return Result{Test: t, Outcome: o, Differences: t.Compare(&o)}
+	return Result{Test: t, Outcome: o, Differences: t.Compare(&o), Assumed: assumed}
+}
+
+// lacks tells what the test needs that the manifests do not have: its listener, its API
+// key.
+func (s *Set) lacks(t *Test) (of, got, want string) {
+	if s.Plan.Listener(t.Via) == nil {
+		return "via", scenario.NoListener(s.Plan, t.Via), t.Via
+	}
+	if t.As == nil || t.As.APIKey == "" || slices.Contains(s.keys, t.As.APIKey) {
+		return "", "", ""
+	}
+	got = "no such API key"
+	if near, ok := problem.Nearest(t.As.APIKey, s.keys); ok {
+		got += "; did you mean " + near + "?"
+	}
+	return "as", got, t.As.APIKey
 }
 
 // sent is the request as its client sends it.

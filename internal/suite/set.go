@@ -2,13 +2,17 @@ package suite
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/doorward/doorward/internal/apikey"
+	"github.com/doorward/doorward/internal/caller"
 	"github.com/doorward/doorward/internal/compile"
+	"github.com/doorward/doorward/internal/jwt"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
 	"github.com/doorward/doorward/internal/scenario"
@@ -22,6 +26,9 @@ type Set struct {
 	Plan    *plan.Plan
 	// Problems are what is wrong with the manifests.
 	Problems problem.List
+
+	keys   []string      // of APIKeySets, as callers name them
+	tokens plan.Verifier // knows the keys that the manifests have
 }
 
 // key is equal for files with the same manifests and settings.
@@ -46,12 +53,19 @@ func load(ctx context.Context, f *File, o Options) (*Set, error) {
 			Address: fmt.Sprintf("192.0.2.%d:%d", i%254+1, 1024+i/254), // RFC 5737: of nobody
 		})
 	}
-	set, problems, err := source.Load(ctx, src)
+	s := &Set{Source: src, tokens: jwt.New(jwt.Options{Offline: true})}
+	opts.StandIn = func(namespace, set, key string) apikey.Digest {
+		s.keys = append(s.keys, namespace+"/"+set+"/"+key)
+		return caller.StandIn(namespace, set, key)
+	}
+	s.Compile = opts
+	objects, problems, err := source.Load(ctx, src)
 	if err != nil {
 		return nil, err
 	}
-	p, more := compile.Compile(set, opts)
-	return &Set{Source: src, Compile: opts, Plan: p, Problems: append(problems, more...)}, nil
+	s.Plan, s.Problems = compile.Compile(objects, opts)
+	s.Problems = append(problems, s.Problems...)
+	return s, nil
 }
 
 // without leaves out of paths those in have.
@@ -79,6 +93,9 @@ func (s *Set) Explain(t *Test) string {
 	for _, f := range t.sent().Header {
 		add("-H", f.Name+": "+f.Value, "")
 	}
+	if t.As != nil {
+		words = append(words, t.As.flags()...)
+	}
 	return strings.Join(words, " ") + " " + s.Flags()
 }
 
@@ -103,6 +120,22 @@ func (s *Set) Flags() string {
 		add("--endpoint", a.Namespace+"/"+a.Service+":"+a.Port+"="+a.Address+labels)
 	}
 	return strings.Join(words, " ")
+}
+
+// flags are those by which explain asks as the caller.
+func (c *Caller) flags() []string {
+	switch {
+	case c.Claims != nil:
+		data, _ := json.Marshal(c.Claims) // they were read as JSON
+		return []string{"--claims", quote(string(data))}
+	case c.ServiceAccount != "":
+		return []string{"--service-account", quote(c.ServiceAccount)}
+	case c.APIKey != "":
+		return []string{"--api-key", quote(c.APIKey)}
+	case len(c.Groups) > 0:
+		return []string{"--as", quote(c.User), "--groups", quote(strings.Join(c.Groups, ","))}
+	}
+	return []string{"--as", quote(c.User)}
 }
 
 // quote writes a word as a shell reads it.

@@ -10,6 +10,7 @@
 package suite
 
 import (
+	"github.com/doorward/doorward/internal/caller"
 	"github.com/doorward/doorward/internal/scenario"
 )
 
@@ -26,15 +27,12 @@ type File struct {
 	Tests     []*Test
 }
 
-// Caller is somebody who asks: one of Claims, User, ServiceAccount and APIKey.
+// Caller is somebody who asks.
 type Caller struct {
-	Name           string
-	Line           int
-	Claims         map[string]any // of a token, as if verified
-	User           string         // of a login
-	Groups         []string       // of the user
-	ServiceAccount string         // NAMESPACE/NAME
-	APIKey         string         // NAMESPACE/KEYSET/NAME
+	Name string
+	Line int
+	caller.Spec
+	who *caller.Caller
 }
 
 // Test is one request and what is expected of it.
@@ -42,7 +40,7 @@ type Test struct {
 	scenario.Request
 	Name string
 	URL  string  // as written
-	As   *Caller // nil: nobody in particular
+	As   *Caller // nil: nobody has logged in
 	// Navigate says that a browser opens a page.
 	Navigate bool
 }
