@@ -94,6 +94,10 @@ func everything(set *object.Set, yield func(object.Item[metav1.Object])) {
 	each(set.RequestAuthentications, yield)
 	each(set.AuthorizationPolicies, yield)
 	each(set.PeerAuthentications, yield)
+	each(set.Certificates, yield)
+	each(set.Issuers, yield)
+	each(set.ClusterIssuers, yield)
+	each(set.Webhooks, yield)
 	each(set.APIKeySets, yield)
 	each(set.LoginProviders, yield)
 }

@@ -40,6 +40,11 @@ type Builder struct {
 	authorizationPolicies  map[Ref]Item[*securityv1.AuthorizationPolicy]
 	peerAuthentications    map[Ref]Item[*securityv1.PeerAuthentication]
 
+	certificates   map[Ref]Item[*Certificate]
+	issuers        map[Ref]Item[*Issuer]
+	clusterIssuers map[Ref]Item[*Issuer]
+	webhooks       map[Ref]Item[*Webhook]
+
 	apiKeySets     map[Ref]Item[*doorwardv1alpha1.APIKeySet]
 	loginProviders map[Ref]Item[*doorwardv1alpha1.LoginProvider]
 
@@ -55,6 +60,9 @@ func (b *Builder) Add(obj any, origin Origin) (Ref, bool) {
 			put(&b.pods, kind, pod, origin)
 		}
 		return ref, true
+	}
+	if kind, w := webhookOf(obj); w != nil {
+		return putGlobal(&b.webhooks, kind, w, origin), true
 	}
 	switch o := obj.(type) {
 	case *corev1.Namespace:
@@ -91,6 +99,13 @@ func (b *Builder) Add(obj any, origin Origin) (Ref, bool) {
 		return put(&b.authorizationPolicies, "AuthorizationPolicy", o, origin), true
 	case *securityv1.PeerAuthentication:
 		return put(&b.peerAuthentications, "PeerAuthentication", o, origin), true
+	case *Certificate:
+		return put(&b.certificates, "Certificate", o, origin), true
+	case *Issuer:
+		if o.Kind == "ClusterIssuer" {
+			return putGlobal(&b.clusterIssuers, "ClusterIssuer", o, origin), true
+		}
+		return put(&b.issuers, "Issuer", o, origin), true
 	case *doorwardv1alpha1.APIKeySet:
 		return put(&b.apiKeySets, "APIKeySet", o, origin), true
 	case *doorwardv1alpha1.LoginProvider:
@@ -145,6 +160,10 @@ func (b *Builder) Build() *Set {
 		RequestAuthentications: newCollection(b.requestAuthentications),
 		AuthorizationPolicies:  newCollection(b.authorizationPolicies),
 		PeerAuthentications:    newCollection(b.peerAuthentications),
+		Certificates:           newCollection(b.certificates),
+		Issuers:                newCollection(b.issuers),
+		ClusterIssuers:         newCollection(b.clusterIssuers),
+		Webhooks:               newCollection(b.webhooks),
 		APIKeySets:             newCollection(b.apiKeySets),
 		LoginProviders:         newCollection(b.loginProviders),
 		Others:                 maps.Clone(b.others),

@@ -34,6 +34,11 @@ type Set struct {
 	AuthorizationPolicies  Collection[*securityv1.AuthorizationPolicy]
 	PeerAuthentications    Collection[*securityv1.PeerAuthentication]
 
+	Certificates   Collection[*Certificate]
+	Issuers        Collection[*Issuer]
+	ClusterIssuers Collection[*Issuer]
+	Webhooks       Collection[*Webhook]
+
 	APIKeySets     Collection[*doorwardv1alpha1.APIKeySet]
 	LoginProviders Collection[*doorwardv1alpha1.LoginProvider]
 
@@ -57,5 +62,6 @@ func (s *Set) Len() int {
 		s.Gateways.Len() + s.VirtualServices.Len() + s.DestinationRules.Len() +
 		s.ServiceEntries.Len() + s.Sidecars.Len() + s.RequestAuthentications.Len() +
 		s.AuthorizationPolicies.Len() + s.PeerAuthentications.Len() +
+		s.Certificates.Len() + s.Issuers.Len() + s.ClusterIssuers.Len() + s.Webhooks.Len() +
 		s.APIKeySets.Len() + s.LoginProviders.Len()
 }

@@ -33,7 +33,7 @@ type decoder struct {
 	pairs  []pair // of all mappings being read, innermost last
 	depth  int
 	budget *int // of nodes that may still be read in the document
-	quiet  bool // inside of status, which is the cluster's business
+	quiet  bool // inside of status, which is the cluster's business, or where only a part is read
 	broken bool // the API server would refuse the object
 }
 

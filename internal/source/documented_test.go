@@ -30,7 +30,7 @@ func TestEveryKindIsDocumented(t *testing.T) {
 			}
 		}
 	}
-	for full, changes := range otherIstioKinds() {
+	for full, changes := range otherKinds() {
 		if name, group, _ := strings.Cut(full, "."); changes {
 			row(name, group)
 		}

@@ -7,6 +7,7 @@ import (
 
 	networkingv1 "istio.io/client-go/pkg/apis/networking/v1"
 	securityv1 "istio.io/client-go/pkg/apis/security/v1"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -14,6 +15,7 @@ import (
 	netv1 "k8s.io/api/networking/v1"
 
 	doorwardv1alpha1 "github.com/doorward/doorward/api/v1alpha1"
+	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/problem"
 )
 
@@ -26,6 +28,11 @@ type kind struct {
 	make     func() any
 }
 
+// part tells a kind of which only some fields are read: the others are not judged.
+func (k kind) part() bool {
+	return k.group == "cert-manager.io" || k.group == "apiregistration.k8s.io"
+}
+
 // kinds lists the kinds that Doorward reads.
 func kinds() []kind {
 	v1 := []string{"v1"}
@@ -34,6 +41,7 @@ func kinds() []kind {
 	const (
 		istioNetworking = "networking.istio.io"
 		istioSecurity   = "security.istio.io"
+		certManager     = "cert-manager.io"
 		doorward        = "doorward.dev"
 	)
 	return []kind{
@@ -61,14 +69,20 @@ func kinds() []kind {
 		{istioSecurity, "RequestAuthentication", security, false, func() any { return new(securityv1.RequestAuthentication) }},
 		{istioSecurity, "AuthorizationPolicy", security, false, func() any { return new(securityv1.AuthorizationPolicy) }},
 		{istioSecurity, "PeerAuthentication", security, false, func() any { return new(securityv1.PeerAuthentication) }},
+		{"admissionregistration.k8s.io", "ValidatingWebhookConfiguration", v1, true, func() any { return new(admissionv1.ValidatingWebhookConfiguration) }},
+		{"admissionregistration.k8s.io", "MutatingWebhookConfiguration", v1, true, func() any { return new(admissionv1.MutatingWebhookConfiguration) }},
+		{"apiregistration.k8s.io", "APIService", v1, true, func() any { return new(object.APIService) }},
+		{certManager, "Certificate", v1, false, func() any { return new(object.Certificate) }},
+		{certManager, "Issuer", v1, false, func() any { return new(object.Issuer) }},
+		{certManager, "ClusterIssuer", v1, true, func() any { return new(object.Issuer) }},
 		{doorward, "APIKeySet", []string{"v1alpha1"}, false, func() any { return new(doorwardv1alpha1.APIKeySet) }},
 		{doorward, "LoginProvider", []string{"v1alpha1"}, false, func() any { return new(doorwardv1alpha1.LoginProvider) }},
 	}
 }
 
-// otherIstioKinds are Istio's kinds that Doorward knows of and does not read.
-// Those that change traffic are reported as not carried out.
-func otherIstioKinds() map[string]bool {
+// otherKinds are kinds that Doorward knows of and does not read, of groups of which
+// it reads others. Those that change traffic are reported as not carried out.
+func otherKinds() map[string]bool {
 	return map[string]bool{
 		"EnvoyFilter.networking.istio.io":   true,
 		"WasmPlugin.extensions.istio.io":    true,
@@ -76,6 +90,12 @@ func otherIstioKinds() map[string]bool {
 		"WorkloadEntry.networking.istio.io": false,
 		"WorkloadGroup.networking.istio.io": false,
 		"Telemetry.telemetry.istio.io":      false,
+
+		"CertificateRequest.cert-manager.io":                            false,
+		"ValidatingAdmissionPolicy.admissionregistration.k8s.io":        false,
+		"ValidatingAdmissionPolicyBinding.admissionregistration.k8s.io": false,
+		"MutatingAdmissionPolicy.admissionregistration.k8s.io":          false,
+		"MutatingAdmissionPolicyBinding.admissionregistration.k8s.io":   false,
 	}
 }
 
@@ -87,7 +107,7 @@ type catalogue struct {
 }
 
 func newCatalogue() *catalogue {
-	c := &catalogue{read: kinds(), others: otherIstioKinds(), byName: make(map[string]int)}
+	c := &catalogue{read: kinds(), others: otherKinds(), byName: make(map[string]int)}
 	for i, k := range c.read {
 		c.byName[qualified(k.name, k.group)] = i
 	}

@@ -243,7 +243,7 @@ func (r *reader) noObject(at object.Origin, named bool, missing string) {
 func (r *reader) readObject(root *yaml.Node, k kind, h header, at object.Origin, place placer, budget *int) {
 	r.documents++
 	out := k.make()
-	d := decoder{types: r.types, place: place, object: r.nameOf(h, at), budget: budget}
+	d := decoder{types: r.types, place: place, object: r.nameOf(h, at), budget: budget, quiet: k.part()}
 	ok := d.decode(root, out)
 	if ok && h.name == "" {
 		ok = false
