@@ -19,7 +19,8 @@ import (
 func (p *Pass) noted(yield func(o plan.Origin, kind, name, value string)) {
 	every := func(item object.Item[metav1.Object], kind, field string, annotations map[string]string) {
 		for name, value := range annotations {
-			if domain, _, ok := strings.Cut(name, "/"); ok && (domain == "istio.io" || strings.HasSuffix(domain, ".istio.io")) {
+			domain, _, ok := strings.Cut(name, "/")
+			if ok && (domain == "istio.io" || strings.HasSuffix(domain, ".istio.io")) || name == annotation.IoKubernetesIngressClass.Name {
 				yield(fieldOf(item, field+".annotations["+name+"]"), kind, name, value)
 			}
 		}
@@ -108,6 +109,11 @@ func annotationInvalid(p *Pass) {
 		case annotation.SidecarInject.Name, annotation.SidecarRewriteAppHTTPProbers.Name:
 			if _, err := strconv.ParseBool(value); err != nil {
 				wants = `"true" or "false"`
+			}
+		case annotation.SidecarStatusPort.Name, annotation.SidecarStatusReadinessInitialDelaySeconds.Name, annotation.SidecarStatusReadinessPeriodSeconds.Name,
+			annotation.SidecarStatusReadinessFailureThreshold.Name:
+			if _, err := strconv.ParseUint(value, 10, 31); err != nil {
+				wants = "a whole number"
 			}
 		case annotation.SidecarTrafficIncludeInboundPorts.Name, annotation.SidecarTrafficExcludeInboundPorts.Name, annotation.SidecarTrafficExcludeOutboundPorts.Name:
 			if value != "*" && !all(value, func(s string) bool { n, err := strconv.ParseUint(s, 10, 16); return err == nil && n > 0 }) {

@@ -47,6 +47,7 @@ func All() []Check {
 		{problem.AnnotationUnknown, annotationUnknown},
 		{problem.AnnotationInvalid, annotationInvalid},
 		{problem.BackendProtocolMismatch, backendProtocolMismatch},
+		{problem.CertIssuerNotFound, issuerNotFound},
 		{problem.ExemptInOnePolicy, exemptInOnePolicy},
 		{problem.ExemptPathNotCovering, exemptPathNotCovering},
 		{problem.ExemptPatternTooBroad, exemptPatternTooBroad},
@@ -68,6 +69,7 @@ func All() []Check {
 		{problem.AllowAllInNamespace, allowAllInNamespace},
 		{problem.AnonymousExposure, anonymousExposure},
 		{problem.NamespaceNotInjected, namespaceNotInjected},
+		{problem.DRNoCA, noAuthority},
 		{problem.JobWithSidecar, jobWithSidecar},
 		{problem.SidecarEgressHidesService, sidecarEgressHidesService},
 	}

@@ -102,7 +102,9 @@ func hostNotAtEdge(p *Pass) {
 			}
 			o := r.Origin
 			o.Field = "spec.hosts"
-			p.reportAs(severity, o, "no Ingress hands requests for "+h.Name+" to the gateway "+l.Key+", so the edge answers 404 for them; it is handed those for "+strings.Join(have, ", "),
+			path, _ := sample(r)
+			on := address{listener: p.Plan.Listener(plan.Edge), secure: true, host: sampleHost(h.Name), path: path}
+			p.show(severity, o, on, "no Ingress hands requests for "+h.Name+" to the gateway "+l.Key+", so the edge answers 404 for them; it is handed those for "+strings.Join(have, ", "),
 				"add a rule for host "+h.Name+" to "+ways[0].route.Origin.Ref.String())
 		}
 	})
@@ -126,7 +128,8 @@ func pathNotForwarded(p *Pass) {
 					have = append(have, v)
 				}
 			}
-			p.report(field(r, ".uri"), "no Ingress hands the path "+lead+" to the gateway "+l.Key+", so the edge answers 404 for it; it hands over "+strings.Join(have, ", "),
+			on := address{listener: p.Plan.Listener(plan.Edge), secure: true, host: concrete(h.Name, ways[0].host.Name), path: lead}
+			p.show(problem.Warning, field(r, ".uri"), on, "no Ingress hands the path "+lead+" to the gateway "+l.Key+", so the edge answers 404 for it; it hands over "+strings.Join(have, ", "),
 				"add path "+lead+" to "+ways[0].route.Origin.Ref.String())
 		}
 	})
@@ -188,7 +191,8 @@ func redirectLoopTLS(p *Pass) {
 			if strings.HasPrefix(name, "*") {
 				name = sampleHost(h.Name)
 			}
-			p.report(o, "https://"+name+"/ redirects to itself for ever: "+w.route.Origin.Ref.String()+
+			on := address{listener: p.Plan.Listener(plan.Edge), secure: true, host: name, path: "/"}
+			p.show(problem.Error, o, on, on.String()+" redirects to itself for ever: "+w.route.Origin.Ref.String()+
 				" ends TLS and hands plain text to this server, which trusts no proxy (numTrustedProxies is 0) and redirects to https",
 				"remove httpsRedirect, as the edge redirects already; or set gatewayTopology: {numTrustedProxies: 1} in MeshConfig.defaultConfig")
 			return

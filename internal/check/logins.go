@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/doorward/doorward/internal/match"
+	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
 )
@@ -95,15 +96,17 @@ func (p *Pass) open(l *plan.Listener) (on address, url string) {
 // jwtClaimRoute: a route on a claim is never taken where nobody reads tokens.
 func jwtClaimRoute(p *Pass) {
 	p.claimRoutes(func(gateway string, rule plan.Origin) {
-		found, read := false, false
+		namespace, name, _ := strings.Cut(gateway, "/")
+		item, found := p.Set.Gateways.Get(namespace, name)
+		if !found {
+			return
+		}
+		read := false
 		p.front(func(l *plan.Listener, g guarding) {
-			for _, c := range l.Chains {
-				if ref := c.Origin.Ref; ref.Kind == "Gateway" && ref.Namespace+"/"+ref.Name == gateway {
-					found, read = true, read || len(g.tokens) > 0
-				}
-			}
+			s, ok := p.Set.Services.Get(serviceOf(l).Namespace, serviceOf(l).Name)
+			read = read || ok && len(g.tokens) > 0 && object.Match(item.Object.Spec.Selector, s.Object.Spec.Selector)
 		})
-		if found && !read {
+		if !read {
 			p.reportAs(p.among(p.Set.RequestAuthentications.Len()), rule, "the rule is for a claim of a token, and no RequestAuthentication is for Gateway "+gateway+": no request takes it",
 				"add a RequestAuthentication that selects the gateway's labels")
 		}

@@ -150,6 +150,15 @@ func (p *Pass) hosts(yield func(*plan.Listener, *plan.Host)) {
 	}
 }
 
+// rules calls yield for every host of the gateways' listeners, and for the rules that
+// sidecars alone read.
+func (p *Pass) rules(yield func(*plan.Host)) {
+	p.hosts(func(_ *plan.Listener, h *plan.Host) { yield(h) })
+	for _, h := range p.Plan.Unserved() {
+		yield(h)
+	}
+}
+
 // routes calls yield for every route of the gateways' listeners that some
 // VirtualService has.
 func (p *Pass) routes(yield func(*plan.Listener, *plan.Host, *plan.Route)) {

@@ -84,7 +84,7 @@ func setsHeader(r *plan.Route, name string) bool {
 // prefixRedirectMissing: without an answer for /a a prefix /a/ leaves those who
 // type its name with 404.
 func prefixRedirectMissing(p *Pass) {
-	p.hosts(func(_ *plan.Listener, h *plan.Host) {
+	p.hosts(func(l *plan.Listener, h *plan.Host) {
 		taken := takers(h)
 		for _, r := range h.Routes {
 			path := r.Rule.Path
@@ -92,7 +92,7 @@ func prefixRedirectMissing(p *Pass) {
 			if r.Origin.Ref.Kind != "VirtualService" || path.Op != match.Prefix || !slash || short == "" || taken(short) {
 				continue
 			}
-			p.report(field(r, ".uri.prefix"), "nothing takes "+short+" itself, which answers 404; only what is below "+path.Value+" is served",
+			p.show(problem.Info, field(r, ".uri.prefix"), p.first(l, h.Name, short), "nothing takes "+short+" itself, which answers 404; only what is below "+path.Value+" is served",
 				"add before it: - match: [{uri: {exact: "+short+"}}]\n  redirect: {uri: "+path.Value+"}")
 		}
 	})

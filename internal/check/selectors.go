@@ -24,6 +24,7 @@ func (p *Pass) selecting(at plan.Origin, selector map[string]string, root string
 	if len(selector) == 0 {
 		return
 	}
+	gateways := at.Ref.Namespace != root || p.Set.Gateways.Len() > 0 // whose policies are in the root namespace
 	within := func(namespace string) bool { return namespace == at.Ref.Namespace || at.Ref.Namespace == root }
 	severity := problem.Info // their workloads are not among the files
 	for _, w := range p.Set.Workloads.All() {
@@ -31,7 +32,9 @@ func (p *Pass) selecting(at plan.Origin, selector map[string]string, root string
 			if object.Match(selector, w.Object.PodLabels()) {
 				return
 			}
-			severity = problem.Warning
+			if w.Ref.Namespace == at.Ref.Namespace && gateways {
+				severity = problem.Warning
+			}
 		}
 	}
 	for _, s := range p.Set.Services.All() {
@@ -39,7 +42,9 @@ func (p *Pass) selecting(at plan.Origin, selector map[string]string, root string
 			if object.Match(selector, s.Object.Spec.Selector) {
 				return
 			}
-			severity = problem.Warning
+			if s.Ref.Namespace == at.Ref.Namespace && gateways {
+				severity = problem.Warning
+			}
 		}
 	}
 	p.reportAs(severity, at, "no workload has the labels that it selects; it has no effect", "use the labels of the Pods, as their Service selects them")

@@ -104,7 +104,7 @@ func listed(names []string, none string) string {
 // portNameConvention: Istio has to guess what a port speaks.
 func portNameConvention(p *Pass) {
 	p.services(func(s object.Item[*corev1.Service]) {
-		if object.IsExternalName(s.Object) || s.Ref.Namespace == "kube-system" {
+		if object.IsExternalName(s.Object) || slices.Contains(systemNamespaces(), s.Ref.Namespace) {
 			return
 		}
 		for i, port := range s.Object.Spec.Ports {
@@ -118,6 +118,12 @@ func portNameConvention(p *Pass) {
 			p.reportAs(severity, fieldOf(s, "spec.ports["+strconv.Itoa(i)+"].name"), message, "name it as what it speaks, such as http-NAME, or set appProtocol")
 		}
 	})
+}
+
+// systemNamespaces are those whose Services nobody can rename, as Istio's analysis
+// has them.
+func systemNamespaces() []string {
+	return []string{"kube-system", "kube-public", "kube-node-lease", "local-path-storage", "istio-system"}
 }
 
 // serverFirst tells the ports of protocols in which the server speaks first: FTP,

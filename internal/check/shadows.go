@@ -13,7 +13,7 @@ import (
 // same VirtualService takes, unless the two conditions are the same, of which
 // compile tells.
 func shadowed(p *Pass, yield func(route, by *plan.Route)) {
-	p.hosts(func(_ *plan.Listener, h *plan.Host) {
+	p.rules(func(h *plan.Host) {
 		seen := map[object.Ref]*paths{}
 		for i, r := range h.Routes {
 			if r.Origin.Ref.Kind != "VirtualService" {
@@ -25,7 +25,7 @@ func shadowed(p *Pass, yield func(route, by *plan.Route)) {
 				seen[r.Origin.Ref] = x
 			}
 			x.before(&r.Rule, func(a *placed) bool {
-				if rule(a.Route).Field == rule(r).Field || !covers(&a.Rule, &r.Rule) {
+				if !covers(&a.Rule, &r.Rule) || rule(a.Route).Field == rule(r).Field && !byPrefix(&a.Rule, &r.Rule) {
 					return true
 				}
 				if !same(&a.Rule, &r.Rule) {
@@ -70,7 +70,7 @@ func matchCovered(p *Pass) {
 // ruleRepeated: all conditions of a rule are those of earlier rules. Compile tells of
 // rules behind one that takes every request, and of each repetition.
 func ruleRepeated(p *Pass) {
-	p.hosts(func(_ *plan.Listener, h *plan.Host) {
+	p.rules(func(h *plan.Host) {
 		type key struct {
 			ref   object.Ref
 			field string
@@ -112,9 +112,7 @@ func routeConflict(p *Pass) {
 				}
 				var on address // at which one of them takes what the other wants
 				if path, ok := sample(b.Route); ok {
-					if all := p.addresses(l, h.Name, path); len(all) > 0 {
-						on = all[0]
-					}
+					on = p.first(l, h.Name, path)
 				}
 				for _, pair := range [][2]*placed{{a, b}, {b, a}} {
 					if mine, other := pair[0], pair[1]; !told[mine.Origin.Ref] {
@@ -186,7 +184,7 @@ func hostHidesWildcard(p *Pass) {
 			for _, h := range c.Hosts {
 				for _, wider := range wild {
 					if wider != h && len(wider.Name) <= len(h.Name) && strings.HasSuffix(h.Name, wider.Name[1:]) {
-						hides(p, h, wider, owners[wider])
+						hides(p, l, h, wider, owners[wider])
 					}
 				}
 			}
@@ -196,7 +194,7 @@ func hostHidesWildcard(p *Pass) {
 
 // hides reports the VirtualServices of a host that keep its requests from those of
 // a wider one, whose routes are theirs.
-func hides(p *Pass, h, wider *plan.Host, theirs map[object.Ref]bool) {
+func hides(p *Pass, l *plan.Listener, h, wider *plan.Host, theirs map[object.Ref]bool) {
 	x, mine := &paths{}, map[object.Ref]*plan.Route{}
 	for i, r := range h.Routes {
 		x.add(&placed{r, i})
@@ -205,6 +203,7 @@ func hides(p *Pass, h, wider *plan.Host, theirs map[object.Ref]bool) {
 		}
 	}
 	var hidden []string
+	var on address // at which a hidden one is missed
 	seen := map[object.Ref]bool{}
 	for _, r := range wider.Routes {
 		ref := r.Origin.Ref
@@ -212,6 +211,9 @@ func hides(p *Pass, h, wider *plan.Host, theirs map[object.Ref]bool) {
 			continue
 		}
 		seen[ref] = true
+		if path, ok := sample(r); ok && on.listener == nil {
+			on = p.first(l, h.Name, path)
+		}
 		if hidden = append(hidden, ref.Namespace+"/"+ref.Name); len(hidden) == 4 {
 			hidden[3] = "others"
 			break
@@ -226,7 +228,7 @@ func hides(p *Pass, h, wider *plan.Host, theirs map[object.Ref]bool) {
 		}
 		o := r.Origin
 		o.Field = "spec.hosts"
-		p.report(o, "it names host "+h.Name+", so no request for "+h.Name+" reaches the VirtualServices that name "+wider.Name+": "+strings.Join(hidden, ", ")+
+		p.show(problem.Error, o, on, "it names host "+h.Name+", so no request for "+h.Name+" reaches the VirtualServices that name "+wider.Name+": "+strings.Join(hidden, ", ")+
 			" answer 404 there", "name the host in the same way in all VirtualServices that it has: hosts: [\""+wider.Name+"\"]")
 	}
 }

@@ -78,6 +78,22 @@ func sidecarEgressHidesService(p *Pass) {
 		if slices.Contains(sees, "*") {
 			continue
 		}
+		for _, v := range p.Set.VirtualServices.In(item.Ref.Namespace) {
+			if !inMesh(v.Object) {
+				continue
+			}
+			for _, r := range v.Object.Spec.Http {
+				for _, d := range r.Route {
+					host := d.GetDestination().GetHost()
+					to, local := strings.CutSuffix(host, ".svc.cluster.local")
+					_, namespace, _ := strings.Cut(to, ".")
+					if local && !slices.Contains(sees, namespace) {
+						p.report(at(item.Ref, item.Origin, "spec.egress"), v.Ref.String()+" routes requests of this namespace to "+host+", and egress leaves its namespace out: they fail",
+							"add "+namespace+"/* to egress.hosts")
+					}
+				}
+			}
+		}
 		p.workloads(func(l *plan.Listener, _ guarding) {
 			namespace, _, _ := strings.Cut(strings.TrimPrefix(l.Key, "workload "), "/")
 			if l.Dialect != plan.Sidecar || namespace != item.Ref.Namespace {

@@ -35,7 +35,7 @@ func authzSourceNotFound(p *Pass) {
 
 // namespaces are those that the set declares or puts something into.
 func (p *Pass) namespaces() map[string]bool {
-	have := map[string]bool{}
+	have := map[string]bool{object.DefaultNamespace: true, "kube-system": true, "kube-public": true, "kube-node-lease": true}
 	everything(p.Set, func(x object.Item[metav1.Object]) {
 		if x.Ref.Kind == "Namespace" {
 			have[x.Ref.Name] = true
@@ -114,18 +114,31 @@ func nearest(name string, have []string) string {
 // sidecars take plain text only.
 func mtlsIdentityNeverPresent(p *Pass) {
 	p.workloads(func(l *plan.Listener, g guarding) {
-		if l.Door == nil || l.Door.Peers != plan.PlainOnly {
+		why, remedy := "", "let the PeerAuthentication take mutual TLS, or use ipBlocks"
+		switch {
+		case l.Door == nil:
+		case l.Door.Peers == plan.PlainOnly:
+			why = l.Title() + ", which takes plain text only (" + l.Door.By.Ref.String() + ")"
+		case l.Door.Peers != plan.Strict && p.fromEdgeOnly(l):
+			why, remedy = l.Title()+", to which only the edge leads, in plain text", "lead the requests through the gateway, or use ipBlocks"
+		}
+		if why == "" {
 			return
 		}
 		for _, r := range g.rules() {
 			for _, all := range append(r.From[:len(r.From):len(r.From)], r.When) {
 				for i := range all {
 					if c := &all[i]; c.Fact <= match.FactTrustDomain && len(c.Values) > 0 && !r.Never {
-						p.report(r.Origin, c.String()+" never holds at "+l.Title()+", which takes plain text only ("+l.Door.By.Ref.String()+"): its callers have no identity",
-							"let the PeerAuthentication take mutual TLS, or use ipBlocks")
+						p.report(r.Origin, c.String()+" never holds at "+why+": its callers have no identity", remedy)
 					}
 				}
 			}
 		}
 	})
+}
+
+// fromEdgeOnly tells whether the edge leads to a sidecar, and no gateway does.
+func (p *Pass) fromEdgeOnly(door *plan.Listener) bool {
+	all := p.arrivals()[door]
+	return len(all) > 0 && !slices.ContainsFunc(all, func(a arrival) bool { return a.listener.Dialect != plan.NGINX })
 }

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,7 +8,6 @@ import (
 	networkingv1 "istio.io/client-go/pkg/apis/networking/v1"
 
 	"github.com/doorward/doorward/internal/object"
-	"github.com/doorward/doorward/internal/plan"
 )
 
 const mesh = "mesh"
@@ -47,23 +45,40 @@ func matchGatewayNotFound(p *Pass) {
 		if len(bound) == 0 {
 			bound = []string{mesh}
 		}
+		tell := func(field string, gateways []string) {
+			for k, g := range gateways {
+				name := gatewayName(g, v.Ref.Namespace)
+				if slices.Contains(bound, name) || strings.Contains(g, ".") || g == mesh {
+					continue
+				}
+				message := name + " is not among the VirtualService's gateways, which are " + strings.Join(bound, ", ") + "; the condition never holds"
+				if ns, local, _ := strings.Cut(name, "/"); !p.hasGateway(ns, local) {
+					message = "there is no Gateway " + name + "; the condition never holds"
+				}
+				p.report(fieldOf(v, field+".gateways["+strconv.Itoa(k)+"]"), message, "name one of spec.gateways, in the form NAMESPACE/NAME: "+strings.Join(bound, ", "))
+			}
+		}
 		for i, r := range spec.Http {
 			for j, m := range r.Match {
-				for k, g := range m.GetGateways() {
-					name := gatewayName(g, v.Ref.Namespace)
-					if slices.Contains(bound, name) || strings.Contains(g, ".") || g == mesh {
-						continue
-					}
-					message := name + " is not among the VirtualService's gateways, which are " + strings.Join(bound, ", ") + "; the condition never holds"
-					if ns, local, _ := strings.Cut(name, "/"); !p.hasGateway(ns, local) {
-						message = "there is no Gateway " + name + "; the condition never holds"
-					}
-					p.report(fieldOf(v, "spec.http["+strconv.Itoa(i)+"].match["+strconv.Itoa(j)+"].gateways["+strconv.Itoa(k)+"]"), message,
-						"name one of spec.gateways, in the form NAMESPACE/NAME: "+strings.Join(bound, ", "))
-				}
+				tell(conditionField("http", i, j), m.GetGateways())
+			}
+		}
+		for i, r := range spec.Tcp {
+			for j, m := range r.Match {
+				tell(conditionField("tcp", i, j), m.GetGateways())
+			}
+		}
+		for i, r := range spec.Tls {
+			for j, m := range r.Match {
+				tell(conditionField("tls", i, j), m.GetGateways())
 			}
 		}
 	}
+}
+
+// conditionField is "spec.http[0].match[0]".
+func conditionField(kind string, rule, match int) string {
+	return "spec." + kind + "[" + strconv.Itoa(rule) + "].match[" + strconv.Itoa(match) + "]"
 }
 
 func (p *Pass) hasGateway(namespace, name string) bool {
@@ -109,72 +124,4 @@ func meshOnly(v *networkingv1.VirtualService) bool {
 		}
 	}
 	return len(v.Spec.Http) > 0
-}
-
-// meshHostConflict: of two VirtualServices that sidecars read for one host, one counts.
-func meshHostConflict(p *Pass) {
-	byHost := map[string][]object.Item[*networkingv1.VirtualService]{}
-	for _, v := range p.Set.VirtualServices.All() {
-		if !inMesh(v.Object) {
-			continue
-		}
-		for _, h := range v.Object.Spec.Hosts {
-			if !strings.ContainsAny(h, ".*") {
-				h += "." + v.Ref.Namespace + ".svc.cluster.local"
-			}
-			byHost[strings.ToLower(h)] = append(byHost[strings.ToLower(h)], v)
-		}
-	}
-	for _, host := range slices.Sorted(maps.Keys(byHost)) {
-		vs := byHost[host]
-		for i, v := range vs {
-			other := vs[0]
-			if i == 0 {
-				if len(vs) == 1 {
-					break
-				}
-				other = vs[1]
-			}
-			if other.Ref == v.Ref || private(v) && private(other) && v.Ref.Namespace != other.Ref.Namespace {
-				continue
-			}
-			p.report(plan.Origin{Ref: v.Ref, Origin: v.Origin, Field: "spec.hosts"}, other.Ref.String()+" is for host "+host+" in the mesh as well; sidecars read only one of the two",
-				"put the rules of both into one VirtualService")
-		}
-	}
-}
-
-// private tells a VirtualService that only its own namespace sees.
-func private(v object.Item[*networkingv1.VirtualService]) bool {
-	to := v.Object.Spec.ExportTo
-	return len(to) == 1 && (to[0] == "." || to[0] == v.Ref.Namespace)
-}
-
-// gatewayDuplicateCert: browsers use one connection for all hosts of a
-// certificate, and a gateway answers 404 for those of another server.
-func gatewayDuplicateCert(p *Pass) {
-	type key struct{ selector, credential string }
-	first := map[key]plan.Origin{}
-	for _, g := range p.Set.Gateways.All() {
-		for i, s := range g.Object.Spec.Servers {
-			name := s.GetTls().GetCredentialName()
-			if name == "" {
-				continue
-			}
-			k := key{labels(g.Object.Spec.Selector), name}
-			here := fieldOf(g, "spec.servers["+strconv.Itoa(i)+"].tls.credentialName")
-			before, ok := first[k]
-			if !ok {
-				first[k] = here
-				continue
-			}
-			if before.Ref == g.Ref {
-				continue
-			}
-			for _, pair := range [][2]plan.Origin{{before, here}, {here, before}} {
-				p.report(pair[0], "certificate "+name+" is also that of "+pair[1].Ref.String()+" on the same workload: browsers use one connection for the hosts of both, and get 404 for those of the other",
-					"put the hosts of both into one Gateway")
-			}
-		}
-	}
 }

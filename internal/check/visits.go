@@ -162,6 +162,14 @@ func (p *Pass) addresses(l *plan.Listener, host, path string) []address {
 	return []address{{listener: l, host: name, path: path}, {listener: l, secure: true, host: name, path: path}}
 }
 
+// first is the first of the addresses, the zero one if there is none.
+func (p *Pass) first(l *plan.Listener, host, path string) address {
+	if all := p.addresses(l, host, path); len(all) > 0 {
+		return all[0]
+	}
+	return address{}
+}
+
 // leads tells whether a condition of the edge takes a path, as far as its form tells.
 func leads(t *match.Text, path string) bool {
 	return t.Op == match.Regex || t.Match(path, true) || t.Op == match.Prefix && strings.HasPrefix(path+"/", t.Value)

@@ -125,7 +125,6 @@ type settings struct {
 
 	closed  string // why its paths answer 503, or ""
 	dropped bool   // the Ingress counts as absent
-	issued  bool   // an issuer makes its certificates
 }
 
 // readAnnotations reads the annotations of an Ingress.
@@ -212,15 +211,9 @@ func (r *annotationReader) close(name, why string) {
 	r.tell(problem.Error, problem.NotCarriedOut, name, why+": all paths of the Ingress answer 503", "remove the annotation, and guard the paths in another way")
 }
 
-// foreign reads an annotation of another name: an issuer of certificates, or a
-// prefix that looks like ours and is not.
+// foreign reports an annotation whose prefix looks like ours and is not.
 func (r *annotationReader) foreign(key string) {
 	domain, name, _ := strings.Cut(key, "/")
-	switch key {
-	case "cert-manager.io/issuer", "cert-manager.io/cluster-issuer", "kubernetes.io/tls-acme":
-		r.issued = true
-		return
-	}
 	if _, known := r.config.annotations[name]; known && (domain == "ingress.kubernetes.io" || nearest(domain+"/", []string{annotationPrefix}) != "") {
 		r.c.problem(problem.IngressAnnotationUnknown, r.item.Ref, r.item.Origin, "metadata.annotations["+key+"]",
 			"annotations of the edge begin with "+annotationPrefix+", not with "+domain+"/; it does nothing", annotationPrefix+name)

@@ -92,10 +92,14 @@ func Compile(set *object.Set, opts Options) (*plan.Plan, problem.List) {
 	c.lintAPIKeySets()
 	c.lintInjection()
 	c.lintPeerAuthentications()
+	c.lintWebhooks()
 	c.lintLoginProviders()
 	b := &plan.Builder{}
 	for _, l := range c.listeners {
 		b.Add(l)
+	}
+	for _, h := range c.unserved {
+		b.Leave(h)
 	}
 	c.problems.Sort()
 	return b.Build(), c.problems
@@ -113,6 +117,7 @@ type compiler struct {
 	workloads    []*gatewayWorkload
 	byGateway    map[string][]*virtualService // by Gateway, in Istio's order
 	delegates    map[name]*virtualService
+	unserved     []*plan.Host               // the rules of those that no gateway carries
 	bound        map[built]bool             // the Gateway serves a host of the VirtualService, or it is told why not
 	entries      map[string][]*serviceEntry // by host
 	drs          ruleIndexes                // of DestinationRules

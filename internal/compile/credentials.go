@@ -64,6 +64,9 @@ func (c *compiler) credential(w *gatewayWorkload, sv *server, name string) *tls.
 		secret = rest
 	}
 	item, ok := c.set.Secrets.Get(namespace, secret)
+	if !ok && c.issued(namespace, secret, sv.gateway.item.Ref, sv.gateway.item.Origin, sv.field+".tls.credentialName", "the server refuses every connection") {
+		return nil
+	}
 	if !ok {
 		message := "there is no Secret " + secret + " in the gateway's namespace " + namespace + "; the server refuses every connection"
 		remedy := "create the Secret in namespace " + namespace

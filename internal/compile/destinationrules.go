@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/plan"
-	"github.com/doorward/doorward/internal/problem"
 )
 
 // mergedRule is the DestinationRules of one host and namespace as one: the subsets
@@ -204,26 +202,6 @@ func (c *compiler) subsetElsewhere(h *hostService, subset, viewer string) string
 		return "; " + item.Ref.String() + " defines it, " + why
 	}
 	return ""
-}
-
-// lintDestinationRules reports the rules whose host is nothing, and, once, those
-// that ask for the mesh's mutual TLS of Pods of which it is not known whether they
-// have sidecars.
-func (c *compiler) lintDestinationRules() {
-	for _, item := range c.set.DestinationRules.All() {
-		host := fullName(item.Object.Spec.Host, item.Ref.Namespace)
-		if host == "" || c.anyHost(host) {
-			continue
-		}
-		c.problem(problem.DRHostNotFound, item.Ref, item.Origin, "spec.host", "there is no Service or ServiceEntry "+host+c.nearestHost(host),
-			"name a Service as NAME.NAMESPACE."+clusterDomain+", or a host of a ServiceEntry")
-	}
-	if all := c.unknownMutual; len(all) > 0 {
-		at := slices.MinFunc(all, func(a, b plan.Origin) int { return strings.Compare(a.String(), b.String()) })
-		c.problemAs(problem.Info, problem.NotCarriedOut, at.Ref, at.Origin, at.Field+".mode",
-			fmt.Sprintf("ISTIO_MUTUAL is plain text here: the Namespace of the destination is not among the files, so nothing says that its Pods have sidecars (destinations: %d)", len(all)),
-			"add the Namespace with its label "+injectionLabel)
-	}
 }
 
 // anyHost tells whether some Service or ServiceEntry has the host, or one that

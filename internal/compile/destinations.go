@@ -22,8 +22,9 @@ type destinationKey struct {
 
 // found is what a destination leads to, and the mistake in it, if any.
 type found struct {
-	backend                      *plan.Backend
-	code, field, message, remedy string
+	backend *plan.Backend
+	field   string
+	mistake problem.Problem // without its place
 }
 
 // destination finds what a destination leads to, never nil; what does not exist is
@@ -34,7 +35,7 @@ type found struct {
 //
 // Destinations that mean the same share one backend.
 func (c *compiler) destination(d *networkingv1alpha3.Destination, namespace string, at binding, origin plan.Origin, field string) *plan.Backend {
-	k := destinationKey{host: fullName(d.GetHost(), namespace), subset: d.GetSubset(), port: d.GetPort().GetNumber(), viewer: c.mesh.rootNamespace}
+	k := destinationKey{host: fullName(d.GetHost(), namespace), subset: d.GetSubset(), port: d.GetPort().GetNumber(), viewer: namespace}
 	if at.group != nil {
 		k.gatewayPort, k.viewer = at.port, at.group.workload.namespace
 	}
@@ -43,8 +44,11 @@ func (c *compiler) destination(d *networkingv1alpha3.Destination, namespace stri
 		f = c.resolve(k)
 		c.found[k] = f
 	}
-	if f.code != "" {
-		c.problem(f.code, origin.Ref, origin.Origin, origin.Field+field+"."+f.field, f.message, f.remedy)
+	if p := f.mistake; p.Code != "" {
+		if p.Code == problem.NotExported && c.hiddenFrom(k.host, namespace) {
+			p.Istio = "IST0101" // istioctl looks from the VirtualService's namespace
+		}
+		c.problems = append(c.problems, place(p, origin.Ref, origin.Origin, origin.Field+field+"."+f.field, p.Message, p.Remedy))
 	}
 	return f.backend
 }
@@ -53,13 +57,24 @@ func (c *compiler) destination(d *networkingv1alpha3.Destination, namespace stri
 func (c *compiler) resolve(k destinationKey) found {
 	port, host := k.port, k.host
 	missing := func(code, field, message, remedy string) found {
-		return found{&plan.Backend{Key: clusterName(host, port, k.subset), Missing: message}, code, field, message, remedy}
+		f := found{backend: &plan.Backend{Key: clusterName(host, port, k.subset), Missing: message}, field: field, mistake: problem.New(code)}
+		f.mistake.Message, f.mistake.Remedy = message, remedy
+		return f
 	}
 	h, hidden := c.hostService(host, k.viewer)
 	switch {
 	case h == nil && hidden != nil:
-		return missing(problem.NotExported, "host", hidden.Ref.String()+" is not exported to namespace "+k.viewer+", where the gateway runs",
+		where := ", where the gateway runs"
+		if k.gatewayPort == 0 {
+			where = ", where the VirtualService is"
+		}
+		return missing(problem.NotExported, "host", hidden.Ref.String()+" is not exported to namespace "+k.viewer+where,
 			"let its exportTo hold "+strconv.Quote(k.viewer)+", or leave exportTo out")
+	case h == nil && c.wildcardEntry(host):
+		f := missing(problem.HostNotFound, "host", "a ServiceEntry has a wildcard for "+host+", which names no destination: a gateway answers 503",
+			"write a ServiceEntry for "+host+" itself")
+		f.mistake.Severity, f.mistake.Istio = problem.Info, "" // istioctl takes the wildcard
+		return f
 	case h == nil:
 		return missing(problem.HostNotFound, "host", "there is no Service or ServiceEntry "+host+c.nearestHost(host),
 			"name a Service as NAME.NAMESPACE."+clusterDomain+", or a host of a ServiceEntry")
@@ -80,8 +95,13 @@ func (c *compiler) resolve(k destinationKey) found {
 	}
 	p := h.port(port)
 	switch {
-	case p == nil && port == 0: // no gateway carries the route: sidecars would take the port that the client uses
-		return found{backend: &plan.Backend{Key: clusterName(host, port, k.subset), Missing: "the destination names no port"}}
+	case p == nil && port == 0 && len(h.ports) == 0:
+		return found{backend: &plan.Backend{Key: clusterName(host, port, k.subset), Missing: h.String() + " has no port"}}
+	case p == nil && port == 0: // no gateway carries the route: sidecars take the port that the client uses
+		f := missing(problem.PortRequired, "port", "the destination names no port, and "+h.String()+" has several: "+h.portsText()+"; sidecars take the port that the client uses",
+			"write port: {number: ...}")
+		f.mistake.Severity = problem.Warning
+		return f
 	case p == nil && k.port == 0 && len(h.ports) > 1:
 		return missing(problem.PortRequired, "port", "the destination names no port, and "+h.String()+" has several: "+h.portsText()+"; the gateway's own, "+
 			strconv.Itoa(int(port))+", is none of them", "write port: {number: ...}")
@@ -94,7 +114,20 @@ func (c *compiler) resolve(k destinationKey) found {
 		return missing(problem.SubsetNotFound, "subset", "no DestinationRule for "+h.host+" defines subset "+k.subset+"; there is "+some(names, "none")+
 			nearest(k.subset, names)+c.subsetElsewhere(h, k.subset, k.viewer), "define the subset in a DestinationRule of namespace "+h.namespace)
 	}
-	return found{backend: c.backend(h, p, sub, k.viewer)}
+	f := found{backend: c.backend(h, p, sub, k.viewer)}
+	if k.port == 0 && len(h.ports) > 1 {
+		f.field, f.mistake = "port", problem.New(problem.PortRequired)
+		f.mistake.Severity = problem.Warning
+		f.mistake.Message = "the destination names no port, and " + h.String() + " has several: " + h.portsText() + "; " + strconv.Itoa(int(port)) + " is taken because the gateway has the same"
+		f.mistake.Remedy = "write port: {number: " + strconv.Itoa(int(port)) + "}"
+	}
+	return f
+}
+
+// hiddenFrom tells whether there is a host that a namespace does not see.
+func (c *compiler) hiddenFrom(host, namespace string) bool {
+	h, hidden := c.hostService(host, namespace)
+	return h == nil && hidden != nil
 }
 
 // clusterName is how Istio names where requests go.
@@ -167,11 +200,14 @@ func (c *compiler) noEndpoints(h *hostService, p *targetPort, sub *subsetRule, b
 	if len(b.Endpoints) > 0 {
 		return
 	}
-	if all, _ := c.hostEndpoints(h, p, nil); sub != nil && !c.anyWorkload(h, sub.Labels, len(all) > 0) {
-		c.problem(problem.SubsetSelectsNothing, sub.at.Ref, sub.at.Origin, sub.at.Field+".labels",
-			"nothing behind "+h.String()+" has the labels "+labelsText(sub.Labels)+" of subset "+sub.Name+"; its requests get 503", "use labels that the Pods have")
-		return
-	} else if len(all) > 0 || h.service == nil || !c.anyAddress() {
+	all, _ := c.hostEndpoints(h, p, nil)
+	if sub != nil {
+		if some, known := c.behindSubset(h, sub.Labels); !some && (known || len(all) > 0) {
+			c.selectsNothingOf(h, sub)
+			return
+		}
+	}
+	if len(all) > 0 || h.service == nil || !c.anyAddress() {
 		return
 	}
 	port := strconv.Itoa(int(p.number))
@@ -183,23 +219,6 @@ func (c *compiler) noEndpoints(h *hostService, p *targetPort, sub *subsetRule, b
 // none, and that is no mistake of theirs.
 func (c *compiler) anyAddress() bool {
 	return len(c.opts.Endpoints)+c.set.EndpointSlices.Len()+c.set.Endpoints.Len()+c.set.Pods.Len() > 0
-}
-
-// anyWorkload tells whether something behind a target has labels. Where nothing is
-// known of what is behind it, it may have them; reached says that something is.
-func (c *compiler) anyWorkload(h *hostService, labels map[string]string, reached bool) bool {
-	known := reached
-	if h.service != nil {
-		for _, w := range c.set.Workloads.In(h.namespace) {
-			if w.Object.Selects(h.service.item.Object.Spec.Selector) {
-				known = true
-				if object.Match(labels, w.Object.PodLabels()) {
-					return true
-				}
-			}
-		}
-	}
-	return !known
 }
 
 func labelsText(labels map[string]string) string {

@@ -69,6 +69,12 @@ func TestMistakesAboutSidecars(t *testing.T) {
 		{"a selector in the root namespace", []string{peerYAML("istio-system/one", "selector: {matchLabels: {app: app}}, mtls: {mode: DISABLE}")},
 			"warning schema PeerAuthentication istio-system/one spec.selector", "no effect"},
 
+		{"webhook behind STRICT", []string{namespaceYAML("shop", injected), deploymentYAML("", "", ""), webhookYAML, peerYAML("shop/all", strict)},
+			"error webhook-behind-strict ValidatingWebhookConfiguration hook webhooks[0].clientConfig.service", "excludeInboundPorts: \"80\""},
+		{"webhook behind PERMISSIVE", []string{namespaceYAML("shop", injected), deploymentYAML("", "", ""), webhookYAML, peerYAML("shop/all", "mtls: {mode: PERMISSIVE}")}, "", ""},
+		{"webhook past the sidecar", []string{namespaceYAML("shop", injected), strings.Replace(deploymentYAML("", "", ""), "metadata: {labels", "metadata: {annotations: {traffic.sidecar.istio.io/excludeInboundPorts: \"9, 80\"}, labels", 2), webhookYAML, peerYAML("shop/all", strict)}, "", ""},
+		{"webhook without sidecar", []string{namespaceYAML("shop", "a: b"), webhookYAML}, "", ""},
+
 		{"two labels", []string{namespaceYAML("shop", "istio-injection: enabled, istio.io/rev: canary")},
 			"warning injection-label-conflict Namespace shop metadata.labels", "istio-injection=enabled and istio.io/rev=canary"},
 		{"disabled, and a revision", []string{namespaceYAML("shop", "istio-injection: disabled, istio.io/rev: canary")}, "", ""},
@@ -232,3 +238,13 @@ func BenchmarkCompileDoors(b *testing.B) {
 		Compile(set, Options{})
 	}
 }
+
+const webhookYAML = `apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: hook}
+webhooks:
+- name: hook.example.com
+  clientConfig: {service: {namespace: shop, name: app, port: 80}}
+  sideEffects: None
+  admissionReviewVersions: [v1]
+`

@@ -185,8 +185,8 @@ func (r *providerReader) backend(service string, port uint32) {
 	}
 	f := c.resolve(destinationKey{host: host, port: port, viewer: c.mesh.rootNamespace})
 	p.Backend = f.backend
-	if f.code != "" { // Istio finds out only when it asks: no cluster has the port
-		c.onMesh(problem.AuthzProviderServiceNotFound, r.field+"."+f.field, f.message+"; every check fails", f.remedy)
+	if f.mistake.Code != "" { // Istio finds out only when it asks: no cluster has the port
+		c.onMesh(problem.AuthzProviderServiceNotFound, r.field+"."+f.field, f.mistake.Message+"; every check fails", f.mistake.Remedy)
 	}
 }
 

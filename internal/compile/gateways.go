@@ -81,7 +81,7 @@ func (c *compiler) readGateways() {
 // Istio merges them (mergeGateways): plain HTTP servers of a port join, servers
 // with TLS stand beside each other by their server names.
 func (c *compiler) mergeServers(w *gatewayWorkload) {
-	tlsHosts := map[intstr.IntOrString]map[string]string{} // by target: host → Gateway that has it
+	tlsHosts := map[intstr.IntOrString]map[string]*server{} // by target: host → the server that has it
 	for _, g := range w.gateways {
 		g.used = true
 		for i, s := range g.item.Object.Spec.Servers {
@@ -98,12 +98,10 @@ func (c *compiler) mergeServers(w *gatewayWorkload) {
 			}
 			if s.Tls != nil {
 				if tlsHosts[target] == nil {
-					tlsHosts[target] = map[string]string{}
+					tlsHosts[target] = map[string]*server{}
 				}
-				if host, other, twice := claim(tlsHosts[target], sv); twice {
-					c.onServer(problem.GatewayConflict, sv, ".hosts",
-						fmt.Sprintf("host %s on port %d is taken by %s; the server is left out", host, s.Port.Number, other),
-						"let one server serve the host")
+				if host, other := claim(tlsHosts[target], sv); other != nil {
+					c.conflict(sv, other, ".hosts", fmt.Sprintf("host %s on port %d", host, s.Port.Number), "let one server serve the host")
 					continue
 				}
 			}
@@ -153,16 +151,26 @@ func httpProtocol(p string) bool {
 }
 
 // claim notes the hosts of a server with TLS settings, unless one is taken.
-func claim(taken map[string]string, sv *server) (host, other string, twice bool) {
+func claim(taken map[string]*server, sv *server) (host string, other *server) {
 	for _, h := range sv.hosts.raw {
-		if other, twice = taken[h]; twice {
-			return h, other, true
+		if other = taken[h]; other != nil {
+			return h, other
 		}
 	}
 	for _, h := range sv.hosts.raw {
-		taken[h] = "Gateway " + sv.gateway.name + " " + sv.field
+		taken[h] = sv
 	}
-	return "", "", false
+	return "", nil
+}
+
+// conflict reports two servers that want one thing, of which the second is left out:
+// on both Gateways, as either may be the wrong one.
+func (c *compiler) conflict(late, first *server, field, what, remedy string) {
+	name := func(sv *server) string { return "Gateway " + sv.gateway.name + " " + sv.field }
+	c.onServer(problem.GatewayConflict, late, field, what+" is already taken by "+name(first)+"; this server is left out", remedy)
+	if first.gateway != late.gateway {
+		c.onServer(problem.GatewayConflict, first, field, what+" is wanted by "+name(late)+" too, which is left out", remedy)
+	}
 }
 
 // join puts a server into the group that it belongs to.
@@ -173,9 +181,10 @@ func (c *compiler) join(w *gatewayWorkload, target intstr.IntOrString, sv *serve
 			continue
 		}
 		if secure || opaque != g.opaque {
-			c.onServer(problem.GatewayConflict, sv, ".port.protocol",
-				fmt.Sprintf("protocol %s cannot share port %d with the plain server of Gateway %s; the server is left out",
-					sv.Port.Protocol, sv.Port.Number, g.servers[0].gateway.name), "give one of them another port")
+			for _, first := range g.servers {
+				c.conflict(sv, first, ".port.protocol", fmt.Sprintf("port %d, which %s and %s cannot share,", sv.Port.Number, sv.Port.Protocol, first.Port.Protocol),
+					"give one of them another port")
+			}
 			return
 		}
 		g.servers = append(g.servers, sv)

@@ -100,6 +100,11 @@ func (e *edge) fill(b *plan.Backend, l *location, svc *netv1.IngressServiceBacke
 			"use a port of the Service, by its number or name")
 		return
 	}
+	if strconv.Itoa(int(p.Port)) != port.String() && p.Name != port.String() {
+		e.c.problemAs(problem.Warning, problem.IngressPortNotFound, ref, origin, field+".service.port",
+			"Service "+s.item.Ref.Namespace+"/"+svc.Name+" has no port "+port.String()+"; it has "+s.portsText()+", which leads to it: ingress-nginx takes that, other controllers do not",
+			"port: {number: "+strconv.Itoa(int(p.Port))+"}")
+	}
 	b.Port = int(p.Port)
 	b.Next = e.c.gatewayListener(ref.Namespace, svc.Name, p.Port)
 	if b.Next == nil {

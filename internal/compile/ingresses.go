@@ -95,6 +95,7 @@ func (c *compiler) readIngresses() {
 	e.makeHosts()
 	e.makeLocations()
 	e.joinCanaries()
+	e.lintDefaultBackends()
 	e.readTLS()
 	e.nameHosts()
 	c.listeners[plan.Edge] = e.listener()
@@ -208,6 +209,22 @@ func (e *edge) catchAll(l *location, ing *ingress, backend *netv1.IngressBackend
 		written: true, bare: true}
 }
 
+// lintDefaultBackends reports those that do not exist, also where rules leave them
+// nothing to answer.
+func (e *edge) lintDefaultBackends() {
+	for _, ing := range e.ingresses {
+		b := ing.item.Object.Spec.DefaultBackend
+		covered := b != nil && b.Service != nil && len(ing.item.Object.Spec.Rules) > 0
+		for _, r := range ing.item.Object.Spec.Rules {
+			covered = covered && e.hosts[hostName(r.Host)].rest.backendField != defaultBackendField
+		}
+		if covered && e.c.service(ing.item.Ref.Namespace, b.Service.Name) == nil {
+			e.c.problem(problem.IngressServiceNotFound, ing.item.Ref, ing.item.Origin, defaultBackendField+".service.name",
+				"no Service "+b.Service.Name+" in namespace "+ing.item.Ref.Namespace+"; the rules leave it nothing to answer", "name a Service of the Ingress' own namespace, or remove it")
+		}
+	}
+}
+
 // makeLocations puts every path of every rule into its host; the first one of a
 // path and type keeps it.
 func (e *edge) makeLocations() {
@@ -256,12 +273,15 @@ func (e *edge) addPath(h *edgeHost, ing *ingress, p *netv1.HTTPIngressPath, fiel
 	h.locations = append(h.locations, l)
 }
 
-// conflict reports a claim that comes too late.
+// conflict reports a claim that comes too late, on both Ingresses.
 func (e *edge) conflict(ing *ingress, field string, winner *location, what string) {
+	const rule, remedy = "; of two the older Ingress wins, of one age the one whose name sorts last", "remove one of the two paths"
 	e.c.problem(problem.IngressHostPathConflict, ing.item.Ref, ing.item.Origin, field,
-		what+" is already taken by "+winner.ingress.origin(winner.field).String()+
-			"; of two the older Ingress wins, of one age the one whose name sorts last",
-		"remove one of the two paths")
+		what+" is already taken by "+winner.ingress.origin(winner.field).String()+rule, remedy)
+	if winner.ingress != ing {
+		e.c.problem(problem.IngressHostPathConflict, winner.ingress.item.Ref, winner.ingress.item.Origin, winner.field,
+			what+" is wanted by "+ing.origin(field).String()+" too"+rule, remedy)
+	}
 }
 
 // listener makes the listener of all hosts.

@@ -80,13 +80,12 @@ func (e *edge) secret(ing *ingress, name, field string) (*tls.Certificate, error
 	ref, origin := ing.item.Ref, ing.item.Origin
 	item, ok := e.c.set.Secrets.Get(ref.Namespace, name)
 	if !ok {
-		have := e.c.secretNames(ref.Namespace)
-		severity, remedy := problem.Warning, "create the Secret with tls.crt and tls.key"
-		if ing.issued {
-			severity, remedy = problem.Info, "an issuer makes the Secret on the cluster; until then the default certificate is right"
+		if e.c.issued(ref.Namespace, name, ref, origin, field, "the default certificate is shown") {
+			return nil, errNoCertificate
 		}
-		e.c.problemAs(severity, problem.IngressTLSSecretMissing, ref, origin, field,
-			"there is no Secret "+name+" in namespace "+ref.Namespace+nearest(name, have)+"; the default certificate is shown", remedy)
+		have := e.c.secretNames(ref.Namespace)
+		e.c.problem(problem.IngressTLSSecretMissing, ref, origin, field,
+			"there is no Secret "+name+" in namespace "+ref.Namespace+nearest(name, have)+"; the default certificate is shown", "create the Secret with tls.crt and tls.key")
 		return nil, errNoCertificate
 	}
 	cert, err := e.parsed(item)

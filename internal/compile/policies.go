@@ -3,9 +3,6 @@ package compile
 import (
 	"fmt"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/problem"
 )
 
@@ -13,15 +10,22 @@ import (
 // are not carried out.
 func (c *compiler) readPolicies() {
 	c.lintAuthorizationPolicies()
-	notCarriedOut(c, c.set.Sidecars, "Sidecars are not carried out: every gateway sees every Service")
+	c.lintSidecars()
 }
 
-// notCarriedOut reports a kind once, on its first object.
-func notCarriedOut[T metav1.Object](c *compiler, all object.Collection[T], message string) {
-	if all.Len() == 0 {
-		return
+// lintSidecars tells that Sidecars are not carried out. What they say of egress
+// narrows what sidecars see; gateways see everything with Istio too
+// (Proxy.SetSidecarScope). Only listeners of their own change what comes in.
+func (c *compiler) lintSidecars() {
+	all := c.set.Sidecars.All()
+	for _, item := range all {
+		if len(item.Object.Spec.Ingress) > 0 {
+			c.problem(problem.NotCarriedOut, item.Ref, item.Origin, "spec.ingress", "listeners of Sidecars are not carried out: requests come in by the Service's ports",
+				"do not rely on them here; keep what must not be open behind another guard")
+		}
 	}
-	item := all.All()[0]
-	c.problem(problem.NotCarriedOut, item.Ref, item.Origin, "",
-		fmt.Sprintf("%s (%d of them)", message, all.Len()), "do not rely on them here; keep what must not be open behind another guard")
+	if len(all) > 0 {
+		c.problemAs(problem.Info, problem.NotCarriedOut, all[0].Ref, all[0].Origin, "",
+			fmt.Sprintf("what Sidecars say of egress is not carried out: it is for requests that applications send (%d of them)", len(all)), "nothing is to be done if that is meant")
+	}
 }

@@ -92,9 +92,10 @@ func (c *compiler) lintAuthorizationPolicies() {
 		}
 		for _, p := range policies.all {
 			selector := p.item.Object.Spec.Selector.GetMatchLabels()
+			c.lintUnmeshed(p, scope, selector)
 			if p.gateways+p.others == 0 && len(selector) > 0 && !p.everywhere && !pods.match(scope, selector) {
 				severity := problem.Warning
-				if len(pods) == 0 || scope != "" && len(c.set.Workloads.In(scope))+len(c.set.Services.In(scope)) == 0 {
+				if len(pods) == 0 || scope == "" && c.set.Gateways.Len() == 0 || len(c.set.Workloads.In(ns))+len(c.set.Services.In(ns)) == 0 {
 					severity = problem.Info // the workloads are not among the files
 				}
 				c.problemAs(severity, problem.AuthzSelectsNothing, p.item.Ref, p.item.Origin, "spec.selector.matchLabels",
@@ -103,6 +104,31 @@ func (c *compiler) lintAuthorizationPolicies() {
 			c.lintIdentities(p)
 			c.lintProvider(p)
 		}
+	}
+}
+
+// lintUnmeshed reports a policy all of whose workloads lack what would enforce it.
+func (c *compiler) lintUnmeshed(p *authorizationPolicy, scope string, selector map[string]string) {
+	if p.gateways+p.others > 0 || p.everywhere || scope == "" || !c.declared(scope) {
+		return
+	}
+	bare := ""
+	for _, w := range c.set.Workloads.In(scope) {
+		if !object.Match(selector, w.Object.PodLabels()) {
+			continue
+		}
+		if of := podOf(w.Object); c.injected(scope, of) || gatewayPod(of) || c.isGateway(w.Object) {
+			return
+		}
+		bare = w.Ref.String()
+	}
+	switch {
+	case bare != "" && len(selector) > 0:
+		c.problem(problem.AuthzSelectsNothing, p.item.Ref, p.item.Origin, "spec.selector.matchLabels",
+			"none of the workloads that it selects, such as "+bare+", has a sidecar, so nothing enforces it", "label the Namespace "+injectionLabel+": enabled, or authorize at the gateway")
+	case bare == "" && len(selector) == 0 && c.set.Workloads.Len() > 0:
+		c.problemAs(problem.Info, problem.AuthzSelectsNothing, p.item.Ref, p.item.Origin, "spec",
+			"these files have no workload in namespace "+scope, "nothing is to be done if they are kept elsewhere")
 	}
 }
 

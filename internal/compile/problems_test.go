@@ -108,7 +108,7 @@ func TestMistakesAreTold(t *testing.T) {
 			found := 0
 			for _, p := range problems {
 				if got := string(p.Severity) + " " + p.Code + " " + p.Object + " " + p.Field; got != c.want {
-					if p.Severity == problem.Error || p.Code != problem.NotCarriedOut {
+					if other := p.Code == problem.GatewayConflict && strings.Contains(c.want, p.Code); !other && (p.Severity == problem.Error || p.Code != problem.NotCarriedOut) {
 						t.Errorf("got also %v", p)
 					}
 					continue

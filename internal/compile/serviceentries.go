@@ -105,6 +105,21 @@ func (c *compiler) entryHost(host, viewer string) (h *hostService, hidden *plan.
 	return h, hidden
 }
 
+// wildcardEntry tells whether a ServiceEntry has a wildcard for a host.
+func (c *compiler) wildcardEntry(host string) bool {
+	for i := strings.IndexByte(host, '.'); i >= 0; {
+		if c.entries["*"+host[i:]] != nil {
+			return true
+		}
+		next := strings.IndexByte(host[i+1:], '.')
+		if next < 0 {
+			return false
+		}
+		i += 1 + next
+	}
+	return false
+}
+
 // entryEndpoints returns the endpoints of a ServiceEntry port whose labels fit,
 // sorted by address. dns says that they may be names.
 func (h *hostService) entryEndpoints(number uint32, labels map[string]string) (eps []plan.Endpoint, dns bool) {

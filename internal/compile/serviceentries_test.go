@@ -30,7 +30,7 @@ func TestServiceEntries(t *testing.T) {
 		{"several hosts", "{host: b.example.com}", []string{"hosts: [a.example.com, b.example.com]\n  " + http + "\n  resolution: DNS"}, "b.example.com:80", true, plan.HTTP1, ""},
 		{"a wildcard by its own name", "{host: \"*.example.com\"}", []string{"hosts: [\"*.example.com\"]\n  " + http + "\n  resolution: STATIC\n  endpoints: [{address: 192.0.2.1}]"}, "192.0.2.1:80", false, plan.HTTP1, ""},
 		{"a name that a wildcard covers", "{host: a.example.com}", []string{"hosts: [\"*.example.com\"]\n  " + http + "\n  resolution: STATIC\n  endpoints: [{address: 192.0.2.1}]"}, "", false, plan.HTTP1,
-			"error host-not-found spec.http[0].route[0].destination.host"},
+			"info host-not-found spec.http[0].route[0].destination.host"},
 		{"subset", "{host: api.example.com, subset: v2}", []string{"hosts: [api.example.com]\n  " + http + "\n  resolution: STATIC\n  endpoints: [{address: 192.0.2.1, labels: {version: v1}}, {address: 192.0.2.2, labels: {version: v2}}]"},
 			"192.0.2.2:80", false, plan.HTTP1, ""},
 		{"subset that selects nothing", "{host: api.example.com, subset: v2}", []string{"hosts: [api.example.com]\n  " + http + "\n  resolution: STATIC\n  endpoints: [{address: 192.0.2.1}]"}, "", false, plan.HTTP1,

@@ -287,7 +287,7 @@ func catchAll(u *match.Rule) bool {
 func (c *compiler) lint(all []*virtualService) {
 	for _, gw := range c.gateways {
 		for _, v := range c.byGateway[gw.name] {
-			if gw.http && !c.bound[built{v, gw}] {
+			if gw.http && !c.bound[built{v, gw}] || !gw.used && !gw.serves(v) {
 				c.hostNotInGateway(v, gw)
 			}
 		}
@@ -301,9 +301,23 @@ func (c *compiler) lint(all []*virtualService) {
 			c.onVS(problem.NotCarriedOut, v, "spec.tcp", "tcp routes are not carried out yet", "use http routes")
 		}
 		if !v.built {
-			c.buildRoutes(v, binding{})
+			if routes := c.buildRoutes(v, binding{}); len(v.hosts) > 0 {
+				c.unserved = append(c.unserved, &plan.Host{Name: v.hosts[0], Routes: routes})
+			}
 		}
 	}
+}
+
+// serves tells whether some server of a Gateway has a host of a VirtualService.
+func (gw *gateway) serves(v *virtualService) bool {
+	found := false
+	for _, s := range gw.item.Object.Spec.Servers {
+		hosts := newServerHosts(s.GetHosts(), gw.item.Ref.Namespace)
+		for _, h := range v.hosts {
+			hosts.shared(h, v.namespace(), func(string) { found = true })
+		}
+	}
+	return found
 }
 
 // onVS reports a problem of a VirtualService.

@@ -29,6 +29,7 @@ type Plan struct {
 	listeners []*Listener
 	byKey     map[string]*Listener
 	backends  []*Backend
+	unserved  []*Host
 }
 
 // Listener returns the listener called key: "edge"; a gateway's Service port, or
@@ -38,6 +39,10 @@ func (p *Plan) Listener(key string) *Listener { return p.byKey[key] }
 
 // Listeners returns all listeners, the edge first, the others by key.
 func (p *Plan) Listeners() []*Listener { return p.listeners }
+
+// Unserved returns the rules of VirtualServices that no gateway carries out, each
+// under its first host: they are for checks alone.
+func (p *Plan) Unserved() []*Host { return p.unserved }
 
 // Backends returns every backend that some route can forward to, by key.
 func (p *Plan) Backends() []*Backend { return p.backends }
@@ -190,14 +195,18 @@ type Route struct {
 // Builder makes a Plan.
 type Builder struct {
 	listeners []*Listener
+	unserved  []*Host
 }
+
+// Leave notes rules that no listener carries out.
+func (b *Builder) Leave(h *Host) { b.unserved = append(b.unserved, h) }
 
 // Add appends a listener. Its chains, hosts and routes must not change afterwards.
 func (b *Builder) Add(l *Listener) { b.listeners = append(b.listeners, l) }
 
 // Build indexes what was added and returns the plan. Routes keep their order.
 func (b *Builder) Build() *Plan {
-	p := &Plan{byKey: make(map[string]*Listener, len(b.listeners))}
+	p := &Plan{byKey: make(map[string]*Listener, len(b.listeners)), unserved: b.unserved}
 	sort.SliceStable(b.listeners, func(i, j int) bool {
 		a, c := b.listeners[i], b.listeners[j]
 		if (a.Key == Edge) != (c.Key == Edge) {

@@ -37,6 +37,7 @@ func (m Manifests) Load(ctx context.Context) (Compiled, error) {
 	}
 	p, more := compile.Compile(set, m.Compile)
 	more = append(more, check.Run(set, p)...)
+	check.Locate(more, set, p)
 	m.Source.Point(more)
 	if m.Partial {
 		more = check.Partial(more, set)

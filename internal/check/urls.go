@@ -1,0 +1,80 @@
+package check
+
+import (
+	"strings"
+
+	"github.com/doorward/doorward/internal/object"
+	"github.com/doorward/doorward/internal/plan"
+	"github.com/doorward/doorward/internal/problem"
+)
+
+// routed is a route and where it stands.
+type routed struct {
+	listener *plan.Listener
+	host     *plan.Host
+	route    *plan.Route
+}
+
+// Locate gives each finding about a rule of a VirtualService, an Ingress or a Gateway
+// an address at which it shows, unless it has one.
+func Locate(l problem.List, set *object.Set, pl *plan.Plan) {
+	var p *Pass
+	var routes map[string][]routed
+	for i := range l {
+		kind, _, _ := strings.Cut(l[i].Object, " ")
+		if l[i].URL != "" || kind != "VirtualService" && kind != "Ingress" && kind != "Gateway" {
+			continue
+		}
+		if p == nil {
+			p = newPass(set, pl)
+			routes = p.byObject()
+		}
+		l[i].URL = p.locate(&l[i], routes[l[i].Object])
+	}
+}
+
+// byObject are the routes of the edge and the gateways by the object that has them.
+func (p *Pass) byObject() map[string][]routed {
+	all := map[string][]routed{}
+	for _, l := range p.Plan.Listeners() {
+		if l.Dialect != plan.Envoy && l.Dialect != plan.NGINX {
+			continue
+		}
+		p.onRoutes(l, func(h *plan.Host, r *plan.Route) {
+			name := r.Origin.Ref.String()
+			all[name] = append(all[name], routed{l, h, r})
+		})
+	}
+	return all
+}
+
+// locate is an address of the rule that a finding is about, or of the object's first.
+// A rule that others keep all requests from shows where they take them.
+func (p *Pass) locate(f *problem.Problem, routes []routed) string {
+	var best *routed
+	for i := range routes {
+		r := &routes[i]
+		if best == nil || about(f.Field, r.route.Origin.Field) && !about(f.Field, best.route.Origin.Field) {
+			best = r
+		}
+	}
+	if best == nil {
+		return ""
+	}
+	a, ok := p.way(best.listener, best.host, best.route)
+	if path, simple := sample(best.route); !ok && simple {
+		a = p.first(best.listener, best.host.Name, path)
+		ok = a.listener != nil
+	}
+	if !ok {
+		return ""
+	}
+	a.secure = a.secure || strings.HasPrefix(f.Code, "ingress-tls")
+	return a.String()
+}
+
+// about tells whether a field is in the rule of a route.
+func about(field, route string) bool {
+	rule, _, _ := strings.Cut(route, ".match[")
+	return field == rule || strings.HasPrefix(field, rule+".")
+}
