@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -46,6 +47,7 @@ func newNew() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return b.run(cmd) },
 	}
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	f := cmd.Flags()
 	f.StringArrayVarP(&b.files, "filename", "f", nil, "the platform's manifests: a file, or a directory with all below it; may be repeated")
 	f.StringArrayVarP(&b.kustomizations, "kustomize", "k", nil, "a directory of the platform with a kustomization.yaml; may be repeated")
@@ -66,6 +68,9 @@ func newNew() *cobra.Command {
 func (b *birth) run(cmd *cobra.Command) error {
 	if err := scaffold.CheckName(b.name); err != nil {
 		return misused("%w", err)
+	}
+	if slices.Contains(b.files, "-") {
+		return misused("-f - is not taken: standard input is for answers; name a file")
 	}
 	target := filepath.Join(b.dir, b.name)
 	if err := scaffold.Absent(target); err != nil {
@@ -102,6 +107,8 @@ func (b *birth) run(cmd *cobra.Command) error {
 	switch {
 	case len(made.problems.Least(problem.Warning)) > 0:
 		return errors.New("nothing is written: check finds fault with the result")
+	case made.failed != "" && !(app.Exempt() && app.Platform.Login):
+		return errors.New("nothing is written: the result does not do what is asked for")
 	case b.dryRun:
 		return nil
 	case !b.yes && !talk.person:
@@ -157,7 +164,18 @@ func (m *made) write(out io.Writer, target string) error {
 	if err := writeProblems(out, m.problems.Least(problem.Warning), colour); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(out, "check: %s\n", summary(m.problems, m.objects))
+	b.Reset()
+	b.WriteString(m.failed)
+	fmt.Fprintf(&b, "check: %s\n", summary(m.problems, m.objects))
+	switch n, failed := len(m.tests.Results), m.tests.Failed(); {
+	case n == 0:
+		b.WriteString("test: not run, as nothing is known of the platform; name its manifests with -f or -k\n")
+	case failed > 0:
+		fmt.Fprintf(&b, "test: %d of %s fail\n", failed, count(n, "test"))
+	default:
+		fmt.Fprintf(&b, "test: %s pass\n", count(n, "test"))
+	}
+	_, err := io.WriteString(out, b.String())
 	return err
 }
 
@@ -185,7 +203,7 @@ func (m *made) next(app *scaffold.App, dir, target string) string {
 	if exists(list) {
 		fmt.Fprintf(&b, "next: add %s/overlays/production to the resources of %s\n", app.Name, list)
 	}
-	if app.Exempt() {
+	if app.Exempt() && (app.Platform.Login || !m.knows) {
 		fmt.Fprintf(&b, "next: doorward exempt %s/  leaves it out of the gateway's two policies; until then the platform asks for its login\n", app.Prefix)
 	}
 	for _, note := range app.Notes() {

@@ -20,6 +20,7 @@ import (
 	"github.com/doorward/doorward/internal/scaffold"
 	"github.com/doorward/doorward/internal/server"
 	"github.com/doorward/doorward/internal/source"
+	"github.com/doorward/doorward/internal/suite"
 )
 
 // site is the platform that a new application joins.
@@ -115,35 +116,38 @@ type made struct {
 	files    []scaffold.File
 	problems problem.List // that it brings: the platform's own are not among them
 	objects  int
+	knows    bool // the platform
+	tests    suite.FileReport
+	failed   string   // the tests that fail, for people
 	limits   []string // of the platform's edge that are too narrow, for people
 }
 
-// try makes the files in a place where nobody looks, and checks them there together with
-// the platform.
+// try makes the files in a place where nobody looks, and checks and tests them there
+// together with the platform.
 func try(ctx context.Context, app *scaffold.App, s *site, target string) (*made, error) {
-	if s.set != nil {
-		_, app.Platform.HasService = s.set.Services.Get(app.Namespace, app.Service)
-	}
 	if s.plan != nil {
 		app.Platform.Login = asksLogin(app, s.plan)
+		_, app.Platform.HasService = s.set.Services.Get(app.Namespace, app.Service)
 	}
 	files, err := app.Files()
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range append(s.source.Files, s.source.Kustomizations...) {
-		relative, err := relativeTo(filepath.Join(target, scaffold.TestsIn), name)
+	there := *app // names the platform from where the trial is
+	for _, name := range append(slices.Clone(s.source.Files), s.source.Kustomizations...) {
+		absolute, relative, err := named(name, filepath.Join(target, scaffold.TestsIn))
 		if err != nil {
 			return nil, err
 		}
 		app.Platform.Manifests = append(app.Platform.Manifests, relative)
+		there.Platform.Manifests = append(there.Platform.Manifests, absolute)
 	}
 	temp, err := os.MkdirTemp("", "doorward-new")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(temp)
-	if err := scaffold.WriteIn(temp, append(files, app.Tests()...)); err != nil {
+	if err := scaffold.WriteIn(temp, append(files, there.Tests()...)); err != nil {
 		return nil, err
 	}
 	m := s.manifests()
@@ -155,7 +159,31 @@ func try(ctx context.Context, app *scaffold.App, s *site, target string) (*made,
 	if err != nil {
 		return nil, fmt.Errorf("what is made does not load: %w", err) // our own mistake
 	}
-	return &made{append(files, app.Tests()...), s.brought(loaded.Problems, temp, target), loaded.Objects, narrow(app, loaded.Plan)}, nil
+	out := &made{files: append(files, app.Tests()...), problems: s.brought(loaded.Problems, temp, target), objects: loaded.Objects, knows: s.known(), limits: narrow(app, loaded.Plan)}
+	return out, out.test(ctx, app, s, temp, target)
+}
+
+// test runs the tests of the application. Without the platform those of a prefix have
+// nothing to ask.
+func (m *made) test(ctx context.Context, app *scaffold.App, s *site, temp, target string) error {
+	if !s.known() && app.Host == "" {
+		return nil
+	}
+	file, err := suite.Read(filepath.Join(temp, filepath.FromSlash(app.TestFile())))
+	if err != nil {
+		return fmt.Errorf("the tests that are made cannot be read: %w", err) // our own mistake
+	}
+	report := suite.Run(ctx, []*suite.File{file}, suite.Options{})
+	m.tests = report.Files[0]
+	if m.tests.Err != nil {
+		return m.tests.Err
+	}
+	if m.tests.Failed() > 0 {
+		var text strings.Builder
+		err = writeTests(&text, report, false, false)
+		m.failed = strings.ReplaceAll(text.String(), temp, target)
+	}
+	return err
 }
 
 func exists(name string) bool {
@@ -163,21 +191,20 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// relativeTo is how files in a directory name a path.
-func relativeTo(dir, name string) (string, error) {
+// named is a path from the root on, and as files in a directory name it.
+func named(name, dir string) (absolute, relative string, err error) {
 	from, err := filepath.Abs(dir)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	to, err := filepath.Abs(name)
-	if err != nil {
-		return "", err
+	if absolute, err = filepath.Abs(name); err != nil {
+		return "", "", err
 	}
-	relative, err := filepath.Rel(from, to)
-	if err == nil && !utf8.ValidString(relative) {
+	relative, err = filepath.Rel(from, absolute)
+	if err == nil && !utf8.ValidString(absolute+relative) {
 		err = fmt.Errorf("the path %q cannot be written into a test file: it is not in UTF-8", name)
 	}
-	return filepath.ToSlash(relative), err
+	return absolute, filepath.ToSlash(relative), err
 }
 
 // brought are the problems that the platform alone has not, with the files named as they

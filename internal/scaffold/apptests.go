@@ -10,9 +10,11 @@ import (
 // TestsIn is the directory of an application's tests, below its own.
 const TestsIn = "tests"
 
+// TestFile is the file of an application's tests, below its own directory, with slashes.
+func (a *App) TestFile() string { return TestsIn + "/" + a.Name + "_test.yaml" }
+
 // Tests say what the answers mean, for doorward test.
 func (a *App) Tests() []File {
-	name := TestsIn + "/" + a.Name + "_test.yaml"
 	manifests := []any{}
 	for _, m := range a.Platform.Manifests {
 		manifests = append(manifests, m)
@@ -27,12 +29,12 @@ func (a *App) Tests() []File {
 	for _, t := range a.cases() {
 		tests = append(tests, t)
 	}
-	p := newPage("What requests to "+a.Name+" come to: doorward test "+a.Name+"/"+name, tree(
+	p := newPage("What requests to "+a.Name+" come to: doorward test "+a.Name+"/"+a.TestFile(), tree(
 		"manifests", items(manifests...),
 		"ingressClasses", a.classes(),
 		"callers", a.callers(),
 		"tests", items(tests...)))
-	return append(files, File{name, p.text})
+	return append(files, File{a.TestFile(), p.text})
 }
 
 // classes are those of the Ingresses that the tests meet, for manifests without their
