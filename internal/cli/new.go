@@ -107,7 +107,7 @@ func (b *birth) run(cmd *cobra.Command) error {
 	switch {
 	case len(made.problems.Least(problem.Warning)) > 0:
 		return errors.New("nothing is written: check finds fault with the result")
-	case made.failed != "" && !(app.Exempt() && app.Platform.Login):
+	case made.failed != "" && !made.exempt:
 		return errors.New("nothing is written: the result does not do what is asked for")
 	case b.dryRun:
 		return nil
@@ -165,11 +165,15 @@ func (m *made) write(out io.Writer, target string) error {
 		return err
 	}
 	b.Reset()
-	b.WriteString(m.failed)
+	if !m.exempt {
+		b.WriteString(m.failed)
+	}
 	fmt.Fprintf(&b, "check: %s\n", summary(m.problems, m.objects))
 	switch n, failed := len(m.tests.Results), m.tests.Failed(); {
 	case n == 0:
 		b.WriteString("test: not run, as nothing is known of the platform; name its manifests with -f or -k\n")
+	case failed > 0 && m.exempt:
+		fmt.Fprintf(&b, "test: %d of %s fail until the path is exempt\n", failed, count(n, "test"))
 	case failed > 0:
 		fmt.Fprintf(&b, "test: %d of %s fail\n", failed, count(n, "test"))
 	default:
@@ -203,7 +207,7 @@ func (m *made) next(app *scaffold.App, dir, target string) string {
 	if exists(list) {
 		fmt.Fprintf(&b, "next: add %s/overlays/production to the resources of %s\n", app.Name, list)
 	}
-	if app.Exempt() && (app.Platform.Login || !m.knows) {
+	if m.exempt || app.Exempt() && !m.knows {
 		fmt.Fprintf(&b, "next: doorward exempt %s/  leaves it out of the gateway's two policies; until then the platform asks for its login\n", app.Prefix)
 	}
 	for _, note := range app.Notes() {

@@ -117,6 +117,7 @@ type made struct {
 	problems problem.List // that it brings: the platform's own are not among them
 	objects  int
 	knows    bool // the platform
+	exempt   bool // the path must be exempt from the platform's login, and is not yet
 	tests    suite.FileReport
 	failed   string   // the tests that fail, for people
 	limits   []string // of the platform's edge that are too narrow, for people
@@ -159,7 +160,7 @@ func try(ctx context.Context, app *scaffold.App, s *site, target string) (*made,
 	if err != nil {
 		return nil, fmt.Errorf("what is made does not load: %w", err) // our own mistake
 	}
-	out := &made{files: append(files, app.Tests()...), problems: s.brought(loaded.Problems, temp, target), objects: loaded.Objects, knows: s.known(), limits: narrow(app, loaded.Plan)}
+	out := &made{files: append(files, app.Tests()...), problems: s.brought(loaded.Problems, temp, target), objects: loaded.Objects, knows: s.known(), exempt: app.Exempt() && app.Platform.Login, limits: narrow(app, loaded.Plan)}
 	return out, out.test(ctx, app, s, temp, target)
 }
 
@@ -181,7 +182,13 @@ func (m *made) test(ctx context.Context, app *scaffold.App, s *site, temp, targe
 	if m.tests.Failed() > 0 {
 		var text strings.Builder
 		err = writeTests(&text, report, false, false)
-		m.failed = strings.ReplaceAll(text.String(), temp, target)
+		names := []string{temp, target}
+		for _, name := range append(slices.Clone(s.source.Files), s.source.Kustomizations...) {
+			if absolute, err := filepath.Abs(name); err == nil {
+				names = append(names, absolute, name)
+			}
+		}
+		m.failed = strings.NewReplacer(names...).Replace(text.String())
 	}
 	return err
 }
