@@ -90,6 +90,10 @@ func (c *Caller) dressWithClaims(l *plan.Listener, req *match.Request, w *way, x
 	if err != nil { // New has made one of claims that are given
 		return []string{err.Error()}
 	}
+	if x.Sign != nil {
+		data, _ := base64.RawURLEncoding.DecodeString(t.Payload) // as tokenOf has encoded it
+		t.Raw = x.Sign(data)
+	}
 	x.token = t
 	if c.kind == account && l.Dialect == plan.Service {
 		req.Source = identity(w, c.namespace, c.account)

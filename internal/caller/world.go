@@ -19,6 +19,9 @@ type Options struct {
 	Clock time.Time
 	// Keys verifies tokens; nil accepts none but those that are taken for granted.
 	Keys plan.Verifier
+	// Sign makes the token that has these claims, which are JSON. Nil makes a stand-in
+	// that is nobody's elsewhere.
+	Sign func(claims []byte) string
 }
 
 // world is the plan.World of a caller: everything repeats in it, nothing is asked.

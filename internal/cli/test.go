@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,8 +19,8 @@ func testForms() []string { return []string{"text", "json", "junit"} }
 // testRun is what test is asked.
 type testRun struct {
 	manifests
-	form, run         string
-	verbose, coverage bool
+	form, run                string
+	verbose, coverage, serve bool
 }
 
 func newTest() *cobra.Command {
@@ -44,6 +46,7 @@ func newTest() *cobra.Command {
 	f.StringVar(&q.run, "run", "", "only tests whose name this regular expression matches")
 	f.BoolVarP(&q.verbose, "verbose", "v", false, "name every test, not only those that fail")
 	f.BoolVar(&q.coverage, "coverage", false, "tell which routes and rules of the manifests no test touches")
+	f.BoolVar(&q.serve, "serve", false, "play the tests through a real server, too; a difference from the walk is a failure")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(testForms(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -82,9 +85,12 @@ func (q *testRun) options(cmd *cobra.Command) (o suite.Options, err error) {
 		if err != nil {
 			return o, err
 		}
-		o.Source, o.Compile = m.Source, m.Compile
+		if o.Source, err = keepStdin(m.Source); err != nil {
+			return o, err
+		}
+		o.Compile = m.Compile
 	}
-	o.Compile.IngressClasses, o.Cover = q.classes, q.coverage
+	o.Compile.IngressClasses, o.Cover, o.Serve = q.classes, q.coverage, q.serve
 	if q.run != "" {
 		if o.Run, err = regexp.Compile(q.run); err != nil {
 			return o, misused("--run: %w", err)
@@ -129,4 +135,19 @@ func (q *testRun) verdict(r *suite.Report) error {
 		return exitError(exitFailed)
 	}
 	return nil
+}
+
+// keepStdin reads the standard input, where it is manifests: several loads need it.
+func keepStdin(src source.Options) (source.Options, error) {
+	i := slices.Index(src.Files, "-")
+	if i < 0 {
+		return src, nil
+	}
+	data, err := io.ReadAll(src.Stdin)
+	if err != nil {
+		return src, fmt.Errorf("read manifests from stdin: %w", err)
+	}
+	src.Files = slices.Delete(slices.Clone(src.Files), i, i+1)
+	src.Texts = append(src.Texts, source.Text{Name: "stdin", Data: data})
+	return src, nil
 }

@@ -56,6 +56,9 @@ func writeTest(b *strings.Builder, f *suite.FileReport, t *suite.Result, verbose
 		if verbose {
 			fmt.Fprintf(b, "%s %s: %s\n", painted("--- PASS:", "32", colour), place, t.Name)
 		}
+		if verbose && t.Unplayed != "" {
+			fmt.Fprintf(b, "    only walked: %s\n", t.Unplayed)
+		}
 		return
 	}
 	fmt.Fprintf(b, "%s %s: %s\n    %s %s%s\n", painted("--- FAIL:", "31", colour), place, t.Name, t.Method, t.URL, asWhom(t.Test))
@@ -79,6 +82,9 @@ func writeFile(b *strings.Builder, f *suite.FileReport, colour bool) {
 		return
 	}
 	n := count(len(f.Results), "test")
+	if walked := f.OnlyWalked(); walked > 0 {
+		n += fmt.Sprintf(" (%d only walked)", walked)
+	}
 	if failed := f.Failed(); failed > 0 {
 		fmt.Fprintf(b, "%s  %s  %s, %d failed  %s\n", painted("FAIL", "31", colour), f.Name, n, failed, took)
 		if errors := f.Set.Problems.Count(problem.Error); errors > 0 {
@@ -180,6 +186,7 @@ type testJSON struct {
 	Backend     string                `json:"backend,omitempty"`
 	Reason      string                `json:"reason"`
 	By          string                `json:"by"`
+	Unplayed    string                `json:"unplayed,omitempty"` // why --serve could not play it
 	Explain     string                `json:"explain"`
 }
 
@@ -196,7 +203,7 @@ func testReport(r *suite.Report) reportJSON {
 			shown.Tests = append(shown.Tests, testJSON{
 				Name: t.Name, Line: t.Line, Method: t.Method, URL: t.URL, As: strings.TrimPrefix(asWhom(t.Test), " as "),
 				Passed: len(t.Differences) == 0, Differences: t.Differences, Status: t.Outcome.Status, Backend: t.Outcome.Backend,
-				Reason: t.Outcome.Reason, By: decidedBy(&t.Outcome), Explain: f.Set.Explain(t.Test),
+				Reason: t.Outcome.Reason, By: decidedBy(&t.Outcome), Unplayed: t.Unplayed, Explain: f.Set.Explain(t.Test),
 			})
 		}
 		all.Tests, all.Failed = all.Tests+len(f.Results), all.Failed+f.Failed()

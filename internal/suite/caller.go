@@ -38,8 +38,11 @@ func (r *reader) caller(f *File, key, value *yaml.Node) {
 	}
 }
 
-// nobody has not logged in and shows nothing.
-func nobody() *caller.Caller {
+// who asks.
+func (t *Test) who() *caller.Caller {
+	if t.As != nil {
+		return t.As.who
+	}
 	c, _ := caller.New(caller.Spec{}) // it cannot fail: nothing is said
 	return c
 }

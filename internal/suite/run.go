@@ -25,6 +25,8 @@ type Options struct {
 	Run *regexp.Regexp
 	// Cover notes which rules the tests touch.
 	Cover bool
+	// Serve plays the tests over real sockets, too.
+	Serve bool
 }
 
 // Report is what came of the tests.
@@ -53,6 +55,9 @@ type Result struct {
 	Differences []scenario.Difference
 	// Assumed is what was taken for granted of the caller.
 	Assumed []string
+	// Unplayed says why the test was only walked although all should be played; "" for
+	// one that was.
+	Unplayed string
 }
 
 // Failed counts the tests that failed.
@@ -60,6 +65,17 @@ func (f *FileReport) Failed() int {
 	n := 0
 	for i := range f.Results {
 		if len(f.Results[i].Differences) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// OnlyWalked counts the tests that should have been played, too.
+func (f *FileReport) OnlyWalked() int {
+	n := 0
+	for i := range f.Results {
+		if f.Results[i].Unplayed != "" {
 			n++
 		}
 	}
@@ -90,10 +106,17 @@ func Run(ctx context.Context, files []*File, o Options) *Report {
 		if fr.Err == nil {
 			fr.Set = set
 			fr.Results = set.run(f, o.Run, r.Coverage)
-			set.point(fr.Results)
 		}
 		fr.Took = time.Since(began)
 		r.Files = append(r.Files, fr)
+	}
+	if o.Serve {
+		r.serve(ctx)
+	}
+	for i := range r.Files {
+		if f := &r.Files[i]; f.Set != nil {
+			f.Set.point(f.Results)
+		}
 	}
 	if o.Cover {
 		r.Coverage.finish(o)
@@ -104,29 +127,23 @@ func Run(ctx context.Context, files []*File, o Options) *Report {
 // run walks the tests of a file.
 func (s *Set) run(f *File, chosen *regexp.Regexp, cover *Coverage) []Result {
 	var all []Result
-	anybody := nobody()
 	var out plan.Outcome
 	for _, t := range f.Tests {
-		if chosen != nil && !chosen.MatchString(t.Name) {
-			continue
+		if chosen == nil || chosen.MatchString(t.Name) {
+			all = append(all, s.walk(t, cover, &out))
 		}
-		who := anybody
-		if t.As != nil {
-			who = t.As.who
-		}
-		all = append(all, s.walk(t, who, cover, &out))
 	}
 	return all
 }
 
 // walk runs a test.
-func (s *Set) walk(t *Test, who *caller.Caller, cover *Coverage, out *plan.Outcome) Result {
+func (s *Set) walk(t *Test, cover *Coverage, out *plan.Outcome) Result {
 	if of, got, want := s.lacks(t); of != "" {
 		return Result{Test: t, Differences: []scenario.Difference{{Line: t.Line, Of: of, Got: got, Want: want}}}
 	}
 	l := s.Plan.Listener(t.Via)
 	req := t.sent()
-	world, assumed := who.Dress(s.Plan, l, &req, caller.Options{Dice: t.Chance, Keys: s.tokens})
+	world, assumed := t.who().Dress(s.Plan, l, &req, caller.Options{Dice: t.Chance, Keys: s.tokens})
 	var tr *plan.Trace
 	if cover != nil {
 		tr = &plan.Trace{Judged: cover.judged}

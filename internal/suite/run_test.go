@@ -44,7 +44,7 @@ func runAll(t testing.TB, paths ...string) *Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Run(t.Context(), files, Options{Cover: true})
+	return Run(t.Context(), files, Options{Cover: true, Serve: true})
 }
 
 // Files that name the same manifests share one plan.
@@ -149,6 +149,78 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
+// The same over real sockets, with real tokens and an external authorizer that is asked.
+func TestServe(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "m.yaml", asked+platformOf(1))
+	write(t, dir, "a_test.yaml", `
+manifests: [m.yaml]
+callers:
+  alice: {user: alice@example.com, groups: [admins]}
+  old: {claims: {iss: "https://login.example.com", sub: old, email: old@example.com, exp: 1000000000}}
+tests:
+- {name: nobody, request: GET http://a.example.com/app0/, via: "istio-system/gw:80", expect: {status: 302, backend: none}}
+- {name: exempt, request: GET http://a.example.com/app0, via: "istio-system/gw:80", expect: {status: 301}}
+- {name: alice, as: alice, request: GET http://a.example.com/app0/, via: "istio-system/gw:80", expect: {headers: {x-user: alice@example.com, x-auth-request-groups: admins}}}
+- {name: old, as: old, request: GET http://a.example.com/app0/, via: "istio-system/gw:80", expect: {headers: {x-user: old@example.com}}}
+- {name: from afar, from: 203.0.113.7, request: GET http://a.example.com/app0, via: "istio-system/gw:80", expect: {status: 301}}
+- {name: nowhere, request: GET http://a.example.com/, via: "shop/web:80", expect: {status: 301}}
+`)
+	files, err := ReadAll([]string{filepath.Join(dir, "a_test.yaml")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &Run(t.Context(), files, Options{Serve: true}).Files[0]
+	if f.Err != nil || len(f.Results) != 6 || f.OnlyWalked() != 1 || f.Results[4].Unplayed == "" {
+		t.Fatalf("%v, %d results, %d only walked", f.Err, len(f.Results), f.OnlyWalked())
+	}
+	for _, r := range f.Results[:5] {
+		for _, d := range r.Differences {
+			t.Errorf("%s: %s\n\t%s\n\t%s", r.Name, d, r.Outcome.Reason, r.Assumed)
+		}
+	}
+	if d := f.Results[5].Differences; len(d) != 1 || d[0].Of != "via" {
+		t.Errorf("a test at no listener: got %v", d)
+	}
+}
+
+const asked = `apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  mesh: |
+    extensionProviders:
+    - name: oauth2-proxy
+      envoyExtAuthzHttp:
+        service: oauth2-proxy.login.svc.cluster.local
+        port: 80
+        includeRequestHeadersInCheck: [cookie]
+        headersToUpstreamOnAllow: [authorization, x-auth-request-groups]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: oauth2-proxy, namespace: login}
+spec: {selector: {app: oauth2-proxy}, ports: [{name: http, port: 80}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: login, namespace: istio-system}
+spec:
+  selector: {matchLabels: {istio: gw}}
+  action: CUSTOM
+  provider: {name: oauth2-proxy}
+  rules: [{to: [{operation: {notPaths: [/app0]}}]}]
+---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: tokens, namespace: istio-system}
+spec:
+  selector: {matchLabels: {istio: gw}}
+  jwtRules:
+  - {issuer: "https://login.example.com", jwksUri: "https://login.example.com/keys", forwardOriginalToken: true, outputClaimToHeaders: [{header: x-user, claim: email}]}
+---
+`
+
 const guarded = `apiVersion: security.istio.io/v1
 kind: RequestAuthentication
 metadata: {name: tokens, namespace: istio-system}
@@ -209,7 +281,7 @@ tests:
 `)
 	report := runAll(t, dir)
 	f := &report.Files[0]
-	if f.Err != nil || len(f.Results) != 8 {
+	if f.Err != nil || len(f.Results) != 8 || f.OnlyWalked() != 0 {
 		t.Fatalf("%v, %d results", f.Err, len(f.Results))
 	}
 	for _, r := range f.Results {

@@ -41,7 +41,7 @@ func load(ctx context.Context, f *File, o Options) (*Set, error) {
 	src, opts := o.Source, o.Compile
 	src.Files = slices.Concat(src.Files, without(f.Manifests, src.Files))
 	src.Kustomizations = slices.Concat(src.Kustomizations, without(f.Kustomizations, src.Kustomizations))
-	if len(src.Files)+len(src.Kustomizations) == 0 {
+	if len(src.Files)+len(src.Kustomizations)+len(src.Texts) == 0 {
 		return nil, errors.New("it names no manifests; write manifests: [../overlays/production], or give them with -f or -k")
 	}
 	opts.AssumePods = true
