@@ -36,6 +36,8 @@ type direct struct {
 	n       int
 	err     error
 	try     func(uintptr) bool // attempt, made once
+	at      uintptr            // the descriptor, while the reader does the waiting itself
+	held    bool               // at is set
 
 	writing sync.Mutex // guards:
 	out     outlet
@@ -45,6 +47,13 @@ func (d *direct) Read(p []byte) (int, error) {
 	d.reading.Lock()
 	defer d.reading.Unlock()
 	d.p, d.n, d.err = p, 0, nil
+	if d.held {
+		if !d.attempt(d.at) {
+			d.err = errWouldWait
+		}
+		d.p = nil
+		return d.n, d.err
+	}
 	err := d.raw.Read(d.try)
 	d.p = nil
 	if err != nil {
@@ -52,6 +61,25 @@ func (d *direct) Read(p []byte) (int, error) {
 	}
 	return d.n, d.err
 }
+
+// readHeld reads from session, which reads from d, for one who holds the descriptor
+// for reading. It does not wait: the error is errWouldWait then, and the session
+// keeps what it has of a record, as it does when a deadline passes.
+func (d *direct) readHeld(fd uintptr, session net.Conn, p []byte) (int, error) {
+	d.at, d.held = fd, true
+	n, err := session.Read(p)
+	d.held = false
+	return n, err
+}
+
+// errWouldWait is for crypto/tls as good as a deadline: it can be tried again.
+var errWouldWait error = wouldWait{}
+
+type wouldWait struct{}
+
+func (wouldWait) Error() string   { return "http1: nothing is there to be read" }
+func (wouldWait) Timeout() bool   { return true }
+func (wouldWait) Temporary() bool { return true }
 
 func (d *direct) attempt(fd uintptr) bool {
 	if len(d.p) == 0 {

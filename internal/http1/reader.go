@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"os"
@@ -9,12 +10,14 @@ import (
 )
 
 // reader holds the bytes that came from a connection and are not yet used:
-// buf[r:w]. While there are none it holds no buffer; on a plain socket it
-// takes one only when the kernel says that bytes are there.
+// buf[r:w]. While there are none it holds no buffer. It waits at the socket, also
+// below TLS: on a small stack, and without what a read in vain would need.
 type reader struct {
 	conn net.Conn
 	dl   *deadlines
 	raw  syscall.RawConn    // of a plain socket, whose bytes are the message's; else nil
+	low  *direct            // of a socket that carries TLS; else nil
+	wire syscall.RawConn    // of either; nil for all other connections
 	try  func(uintptr) bool // attempt, made once
 	buf  []byte
 	r, w int
@@ -33,6 +36,12 @@ type reader struct {
 func (b *reader) init(nc net.Conn, dl *deadlines) {
 	b.conn, b.dl = nc, dl
 	b.raw = plainSocket(nc)
+	b.wire = b.raw
+	if t, ok := nc.(*tls.Conn); ok && t.ConnectionState().HandshakeComplete {
+		if b.low, ok = t.NetConn().(*direct); ok {
+			b.wire = b.low.raw
+		}
+	}
 	b.try = b.attempt
 }
 
@@ -94,11 +103,11 @@ func (b *reader) fill(kind Timeout, limit time.Duration, idle bool) error {
 		b.room()
 	}
 	var err error
-	if b.raw != nil {
+	if b.wire != nil {
 		if idle {
 			b.yielder.yield()
 		}
-		err = b.raw.Read(b.try)
+		err = b.wire.Read(b.try)
 		if err == nil {
 			err = b.err
 		}
@@ -116,32 +125,52 @@ func (b *reader) fill(kind Timeout, limit time.Duration, idle bool) error {
 	return nil
 }
 
-// attempt reads from a plain socket without waiting; false asks to wait until
-// the socket is readable. The limit is set only when it comes to that.
+// attempt reads from the socket without waiting; false asks to wait until it is
+// readable. The limit is set only when it comes to that.
 func (b *reader) attempt(fd uintptr) bool {
 	if b.buf == nil {
 		b.room()
 	}
+	n, err := b.receive(fd)
+	if err == errWouldWait {
+		b.yielder.saw(false)
+		b.drop()
+		b.wait()
+		return false
+	}
+	b.yielder.saw(true)
+	b.w += n
+	b.err = err
+	return true
+}
+
+// receive takes what is there: some bytes, or an error, which is errWouldWait
+// where there is nothing.
+func (b *reader) receive(fd uintptr) (int, error) {
+	free := b.buf[b.w:]
+	if b.low != nil {
+		n, err := b.low.readHeld(fd, b.conn, free)
+		if n > 0 {
+			return n, nil // an error comes again
+		}
+		if err == nil {
+			err = io.ErrNoProgress
+		}
+		return 0, err
+	}
 	for {
-		n, err := receive(int(fd), b.buf[b.w:])
+		n, err := receive(int(fd), free)
 		switch {
 		case err == syscall.EINTR:
 			continue
 		case err == syscall.EAGAIN:
-			b.yielder.saw(false)
-			b.drop()
-			b.wait()
-			return false
+			return 0, errWouldWait
 		case err != nil:
-			b.err = os.NewSyscallError("read", err)
+			return 0, os.NewSyscallError("read", err)
 		case n == 0:
-			b.err = io.EOF
-		default:
-			b.yielder.saw(true)
-			b.w += n
-			b.err = nil
+			return 0, io.EOF
 		}
-		return true
+		return n, nil
 	}
 }
 
@@ -152,7 +181,7 @@ func (b *reader) wait() {
 	}
 }
 
-// fillWrapped reads from a TLS or other connection.
+// fillWrapped reads from a connection that is no socket of ours.
 func (b *reader) fillWrapped(idle bool) error {
 	b.wait()
 	if idle && b.buf == nil {
