@@ -20,7 +20,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -170,7 +169,7 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	s.ready.Store(true)
 	s.serve()
-	s.work.Go(debug.FreeOSMemory) // the manifests are not needed any more
+	s.work.Go(func() { trim(watching) }) // the manifests are not needed any more, to begin with
 	return nil
 }
 
