@@ -101,11 +101,15 @@ func (c *ClientConn) End(trailers header.Fields) error { return c.w.End(trailers
 // TimeoutTotal. Release ends the limit.
 func (c *ClientConn) LimitTotal(d time.Duration) { c.dl.set(slotTotal, TimeoutTotal, d) }
 
-// LimitFirstByte starts the limit for the response's head now. It may be
-// called while ReadResponse waits: with Timeouts.FirstByte at 0 a long upload
-// does not count, and the limit begins when its last byte is sent.
-func (c *ClientConn) LimitFirstByte(d time.Duration) {
-	c.dl.set(slotFirst, TimeoutFirstByte, d)
+// LimitFirstByte bounds the time for the response's head: d from the given time
+// on, none for d <= 0. It may be called while ReadResponse waits: with
+// Timeouts.FirstByte at 0 a long upload does not count, and the limit begins when
+// its last byte is sent.
+func (c *ClientConn) LimitFirstByte(from time.Time, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	c.dl.setAt(slotFirst, TimeoutFirstByte, int64(from.Sub(c.dl.start)+d))
 	if c.whole.Load() {
 		c.dl.clear(slotFirst)
 	}

@@ -297,7 +297,7 @@ func TestLimitFirstByteLater(t *testing.T) {
 	conn := connect(t, &Client{}, script(t, "", false))
 	send(t, conn, getHead(), "")
 	var wg sync.WaitGroup
-	wg.Go(func() { conn.LimitFirstByte(time.Millisecond) })
+	wg.Go(func() { conn.LimitFirstByte(time.Now(), time.Millisecond) })
 	_, err := conn.ReadResponse(nil)
 	wg.Wait()
 	var limit *TimeoutError
@@ -310,7 +310,7 @@ func TestLimitFirstByteLater(t *testing.T) {
 	if _, err := conn.ReadResponse(nil); err != nil {
 		t.Fatal(err)
 	}
-	conn.LimitFirstByte(time.Nanosecond)
+	conn.LimitFirstByte(time.Now(), time.Nanosecond)
 	if got, err := io.ReadAll(&conn.Body); string(got) != "ok" || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}

@@ -5,21 +5,23 @@ import (
 	"time"
 )
 
-// dateLine keeps the Date line of the current second.
+// dateLine keeps the Date line of the current second. That it is still the current
+// one is read off the monotonic clock, at half the price of the time of day.
 type dateLine struct{ p atomic.Pointer[datedLine] }
 
 type datedLine struct {
-	second int64
-	line   []byte
+	made time.Time
+	left time.Duration // until the next second begins
+	line []byte
 }
 
-// at returns "date: ...\r\n" for the time t.
-func (d *dateLine) at(t time.Time) []byte {
-	second := t.Unix()
-	if p := d.p.Load(); p != nil && p.second == second {
+// now returns "date: ...\r\n".
+func (d *dateLine) now() []byte {
+	if p := d.p.Load(); p != nil && time.Since(p.made) < p.left {
 		return p.line
 	}
+	t := time.Now()
 	line := t.UTC().AppendFormat([]byte("date: "), "Mon, 02 Jan 2006 15:04:05 GMT\r\n")
-	d.p.Store(&datedLine{second, line})
+	d.p.Store(&datedLine{t, time.Second - time.Duration(t.Nanosecond()), line})
 	return line
 }

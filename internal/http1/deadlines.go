@@ -50,7 +50,12 @@ func (d *deadlines) set(s slot, kind Timeout, after time.Duration) {
 	if after <= 0 {
 		return
 	}
-	when := (d.now()+int64(after))&^kindBits | int64(kind)
+	d.setAt(s, kind, d.now()+int64(after))
+}
+
+// setAt starts a limit that ends when now is when.
+func (d *deadlines) setAt(s slot, kind Timeout, when int64) {
+	when = max(when, 1)&^kindBits | int64(kind)
 	d.swap(s, when)
 	if armed := d.armed.Load(); armed == 0 || when < armed {
 		d.arm(when)

@@ -102,16 +102,22 @@ func TestDeadlines(t *testing.T) {
 }
 
 func TestDateLine(t *testing.T) {
-	var d dateLine
-	at := time.Date(2026, 11, 24, 1, 2, 3, 999, time.FixedZone("", 3600))
-	first := d.at(at)
-	if want := "date: Tue, 24 Nov 2026 00:02:03 GMT\r\n"; string(first) != want {
-		t.Errorf("got %q, want %q", first, want)
-	}
-	if n := testing.AllocsPerRun(10, func() { d.at(at.Add(time.Microsecond)) }); n != 0 {
-		t.Errorf("the same second allocates %v times", n)
-	}
-	if again := d.at(at.Add(time.Second)); string(again) != "date: Tue, 24 Nov 2026 00:02:04 GMT\r\n" {
-		t.Errorf("got %q", again)
-	}
+	synctest.Test(t, func(t *testing.T) { // begins at midnight, UTC
+		var d dateLine
+		for _, step := range []struct {
+			after time.Duration
+			want  string
+		}{
+			{300 * time.Millisecond, "00:00:00"}, {699 * time.Millisecond, "00:00:00"}, {time.Millisecond, "00:00:01"},
+			{999 * time.Millisecond, "00:00:01"}, {time.Minute, "00:01:01"},
+		} {
+			time.Sleep(step.after)
+			if got, want := string(d.now()), "date: Sat, 01 Jan 2000 "+step.want+" GMT\r\n"; got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+		if n := testing.AllocsPerRun(10, func() { d.now() }); n != 0 {
+			t.Errorf("the same second allocates %v times", n)
+		}
+	})
 }

@@ -140,7 +140,7 @@ func (c *ServerConn) Begin(status int, fields header.Fields, length int64) error
 	h.Close = c.closing
 	var date []byte
 	if !fields.Has("date") {
-		date = c.server.date.at(time.Now())
+		date = c.server.date.now()
 	}
 	c.w.take()
 	buf, err := appendResponseHead(c.w.buf, &h, date)

@@ -10,17 +10,17 @@ type watcher struct {
 
 // Watch calls gone, in a goroutine of its own, when the client closes its
 // connection before Unwatch; for a client that has closed only its sending
-// side too, as NGINX and Envoy see it. The look-out begins after the given
-// time: until then it costs next to nothing, so that quick answers do not pay
-// for slow ones (100 ms or more is sensible). The request's body must have
+// side too, as NGINX and Envoy see it. The look-out begins at the given time:
+// until then it costs next to nothing, so that quick answers do not pay
+// for slow ones (100 ms from now or more is sensible). The request's body must have
 // been read to its end, otherwise Watch does nothing: whoever reads it learns
 // of the close. gone must not call methods of c.
-func (c *ServerConn) Watch(after time.Duration, gone func()) {
+func (c *ServerConn) Watch(from time.Time, gone func()) {
 	if !c.Body.Done() {
 		return
 	}
 	c.watcher.gone = gone
-	c.dl.set(slotWatch, timeoutStopped, after)
+	c.dl.setAt(slotWatch, timeoutStopped, int64(from.Sub(c.dl.start)))
 }
 
 // Unwatch ends Watch; gone is not running and will not be called afterwards.

@@ -11,7 +11,7 @@ func TestWatch(t *testing.T) {
 		gone, waiting := make(chan string, 1), make(chan bool, 1)
 		s := serveMaybeTLS(t, &testServer{}, secure, func(c *ServerConn, req *RequestHead) {
 			left := make(chan bool, 1)
-			c.Watch(time.Millisecond, func() { left <- true })
+			c.Watch(time.Now().Add(time.Millisecond), func() { left <- true })
 			switch req.Target {
 			case "/wait":
 				waiting <- true

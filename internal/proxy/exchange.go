@@ -42,6 +42,8 @@ type exchange struct {
 	attempts int
 	repeat   bool      // the method may be sent twice (RFC 9110 section 9.2.2)
 	deadline time.Time // of limits.total; zero until the request is whole
+	began    time.Time // the attempt under way, and
+	asked    time.Time // when it had its connection
 
 	// gone says that the client went away. Whoever finds that out interrupts
 	// what is under way.
@@ -150,12 +152,12 @@ func (x *exchange) run(refused func(*plan.Listener) *plan.Reply) {
 func (x *exchange) watch() {
 	if !x.watching && x.up.whole {
 		x.watching = true
-		x.client.Watch(watchAfter, x.onGone)
+		x.client.Watch(x.record.Start.Add(watchAfter), x.onGone)
 	}
 }
 
-// watchAfter is when a look-out for the client's close begins: quick answers
-// do not pay for it.
+// watchAfter is when a look-out for the client's close begins, counted from the
+// request: quick answers do not pay for it.
 const watchAfter = 100 * time.Millisecond
 
 // end catches a panic and writes the record.

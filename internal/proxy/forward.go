@@ -81,7 +81,8 @@ func (x *exchange) attempt() {
 	x.record.Endpoint = e.Address()
 	x.answer.endpoint = e
 	e.Begin()
-	start := time.Now()
+	x.began = x.now()
+	x.asked = x.began
 	if x.overHTTP2() {
 		x.tryHTTP2(e)
 	} else {
@@ -91,7 +92,7 @@ func (x *exchange) attempt() {
 		x.done(resultOf(&x.answer))
 		return
 	}
-	x.answer.took = time.Since(start)
+	x.answer.took = x.now().Sub(x.began)
 	x.record.Wait, x.record.UpstreamStatus = x.answer.took, x.answer.status
 }
 

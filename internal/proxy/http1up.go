@@ -29,6 +29,9 @@ func (x *exchange) oneHTTP1(e *upstream.Endpoint, want upstream.Want) (stale boo
 		x.failOf(err)
 		return false
 	}
+	if !c.Reused || x.out.Backend.Pool.MaxConnections > 0 { // it may have been waited for
+		x.asked = x.now()
+	}
 	x.answer.conn = c
 	h := x.requestHead()
 	c.Timeouts.FirstByte, c.Timeouts.Read, c.Timeouts.Write = 0, x.limits.read, x.limits.send

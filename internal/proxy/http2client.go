@@ -174,7 +174,7 @@ func (h *http2client) Interim(status int, fields header.Fields) error {
 func (h *http2client) Begun() bool { return h.begun }
 
 // Watch calls gone when the stream or its connection has ended.
-func (h *http2client) Watch(_ time.Duration, gone func()) {
+func (h *http2client) Watch(_ time.Time, gone func()) {
 	h.left = make(chan struct{})
 	h.unwatch = context.AfterFunc(h.r.Context(), func() {
 		defer close(h.left)

@@ -81,9 +81,16 @@ func (x *exchange) sent(c *http1.ClientConn) {
 	if left, ok := x.timeLeft(); ok {
 		c.LimitTotal(max(left, 1))
 	}
-	c.LimitFirstByte(x.limits.first())
+	from := x.asked
+	if x.up.count > 0 { // a head alone is sent at once
+		from = time.Now()
+	}
+	c.LimitFirstByte(from, x.limits.first())
 	x.watch()
 }
+
+// now is the time, of which only the monotonic part is read: it is half the price.
+func (x *exchange) now() time.Time { return x.record.Start.Add(time.Since(x.record.Start)) }
 
 // timeLeft is what is left of the total limit, which starts with the first
 // call; ok is false when there is none.

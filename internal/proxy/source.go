@@ -31,7 +31,7 @@ type client interface {
 	Interim(status int, fields header.Fields) error
 	Begun() bool
 	StopReading()
-	Watch(after time.Duration, gone func())
+	Watch(from time.Time, gone func())
 	Unwatch()
 	Hijack() net.Conn
 	// Shutdown makes this the last request of the connection.

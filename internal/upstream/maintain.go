@@ -37,12 +37,16 @@ func (m *Manager) sweep() {
 }
 
 // expire closes the connections that have been at rest since before since, and
-// those that are too old: of HTTP/2 when their last request is over.
+// those that are too old: of HTTP/2 when their last request is over. An HTTP/1.1
+// connection rests from when it is first seen here: no request reads the clock for it.
 func (e *Endpoint) expire(since int64, age time.Duration, now int64) {
 	e.mu.Lock()
 	var old []*Conn
 	keep := e.idle[:0]
 	for _, c := range e.idle {
+		if c.since == 0 {
+			c.since = now
+		}
 		if c.since < since || c.tooOld(age, now) {
 			c.resting = false
 			old = append(old, c)

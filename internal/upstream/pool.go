@@ -23,7 +23,7 @@ type Conn struct {
 	served   int   // requests, the one under way included
 
 	// Guarded by the endpoint's mu.
-	since   int64 // at rest since then
+	since   int64 // seen at rest since then; 0: not yet, see expire
 	resting bool  // it is among the idle ones
 	closed  bool
 }
@@ -248,11 +248,14 @@ func (e *Endpoint) Put(c *Conn) {
 // it rest.
 func (e *Endpoint) keep(c *Conn) {
 	m := e.cluster.m
-	now := m.now()
+	old := false
+	if age := e.cluster.state.Load().pool.MaxConnectionAge; age > 0 {
+		old = c.tooOld(age, m.now())
+	}
 	e.mu.Lock()
 	switch {
 	case c.resting || c.closed:
-	case c.tooOld(e.cluster.state.Load().pool.MaxConnectionAge, now):
+	case old:
 		e.mu.Unlock()
 		c.Close()
 		return
@@ -263,7 +266,7 @@ func (e *Endpoint) keep(c *Conn) {
 		c.Close()
 		return
 	default:
-		c.since, c.resting = now, true
+		c.since, c.resting = 0, true
 		e.idle = append(e.idle, c)
 	}
 	e.mu.Unlock()
