@@ -2,6 +2,7 @@ package plan
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,14 +26,7 @@ var externalOnly = [...]string{
 // it reads any rule.
 func (l *Listener) enterEnvoy(w *walk) bool {
 	r := w.req
-	kept := r.Header[:0]
-	for _, f := range r.Header {
-		if !isExternalOnly(f.Name) {
-			kept = append(kept, f)
-		}
-	}
-	clear(r.Header[len(kept):])
-	r.Header = kept
+	r.Header = slices.DeleteFunc(r.Header, func(f header.Field) bool { return isExternalOnly(f.Name) })
 	scheme := "http"
 	if r.Secure {
 		scheme = "https"

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/doorward/doorward/internal/header"
@@ -56,15 +57,8 @@ func (l *Listener) enterNGINX(w *walk) bool {
 		w.reply(Reply{Status: status, Reason: why})
 		return false
 	}
-	kept := r.Header[:0]
 	underscores := l.edge().Underscores
-	for _, f := range r.Header {
-		if plainName(f.Name, underscores) {
-			kept = append(kept, f)
-		}
-	}
-	clear(r.Header[len(kept):])
-	r.Header = kept
+	r.Header = slices.DeleteFunc(r.Header, func(f header.Field) bool { return !plainName(f.Name, underscores) })
 	return true
 }
 
@@ -203,8 +197,9 @@ func (e *EdgeSettings) address(r *match.Request) netip.Addr {
 func (l *Listener) sendNGINX(w *walk) {
 	r, e := w.req, l.edge()
 	h := &r.Header
+	newID := ""
 	if id, _ := h.Joined("x-request-id", ", "); id == "" && !e.NoRequestID {
-		h.Set("x-request-id", w.text.hex(w.world.ID()))
+		newID = w.text.hex(w.world.ID())
 	}
 	scheme, port, host := e.believed(r)
 	client := r.Client()
@@ -218,20 +213,38 @@ func (l *Listener) sendNGINX(w *walk) {
 			forwarded = v + ", " + forwarded
 		}
 	}
-	move(h, e.ForwardedFor, "x-original-forwarded-for")
-	move(h, "x-forwarded-host", "x-original-forwarded-host")
-	h.Set("x-real-ip", client)
-	h.Set("x-forwarded-for", forwarded)
-	h.Set("x-forwarded-host", host)
-	h.Set("x-forwarded-port", port)
-	h.Set("x-forwarded-proto", scheme)
-	h.Set("x-forwarded-scheme", scheme)
-	h.Set("x-scheme", scheme)
-	if e.OriginalURI {
-		h.Set("x-original-uri", w.hop.target)
+	set := (*header.Fields).Add // looks for nothing
+	if e.mayReplace(*h) {
+		set = (*header.Fields).Set
+		move(h, e.ForwardedFor, "x-original-forwarded-for")
+		move(h, "x-forwarded-host", "x-original-forwarded-host")
+		h.Del("proxy")
 	}
-	h.Del("proxy")
+	if newID != "" {
+		set(h, "x-request-id", newID)
+	}
+	set(h, "x-real-ip", client)
+	set(h, "x-forwarded-for", forwarded)
+	set(h, "x-forwarded-host", host)
+	set(h, "x-forwarded-port", port)
+	set(h, "x-forwarded-proto", scheme)
+	set(h, "x-forwarded-scheme", scheme)
+	set(h, "x-scheme", scheme)
+	if e.OriginalURI {
+		set(h, "x-original-uri", w.hop.target)
+	}
 	r.Host = host
+}
+
+// mayReplace tells whether a field may be one of those that sendNGINX replaces or
+// removes: browsers send none, and then nothing need be looked for ten times.
+func (e *EdgeSettings) mayReplace(h header.Fields) bool {
+	for i := range h {
+		if name := h[i].Name; strings.HasPrefix(name, "x-") || name == "proxy" || name == e.ForwardedFor {
+			return true
+		}
+	}
+	return false
 }
 
 // move copies what the client said in one field to another; what it says in
@@ -250,14 +263,9 @@ func move(h *header.Fields, from, to string) {
 // leaveNGINX is what the edge does with a response: it hides what is between
 // NGINX and its upstream (proxy_hide_header), and who serves (server-tokens off).
 func (l *Listener) leaveNGINX(h *Hop, f *header.Fields) {
-	kept := (*f)[:0]
-	for _, x := range *f {
-		if x.Name != "server" && x.Name != "x-pad" && !strings.HasPrefix(x.Name, "x-accel-") {
-			kept = append(kept, x)
-		}
-	}
-	clear((*f)[len(kept):])
-	*f = kept
+	*f = slices.DeleteFunc(*f, func(x header.Field) bool {
+		return x.Name == "server" || x.Name == "x-pad" || strings.HasPrefix(x.Name, "x-accel-")
+	})
 	if v := l.edge().HSTS; h.Secure && v != "" {
 		f.Set("strict-transport-security", v)
 	}
