@@ -175,6 +175,7 @@ type forwarding struct {
 
 // answer is what the client gets of Doorward itself.
 type answer struct {
+	Closed  bool    `json:"closed,omitempty"`
 	Status  int     `json:"status"`
 	Headers []field `json:"headers"`
 	Body    string  `json:"body,omitempty"`
@@ -244,7 +245,7 @@ func explain(p *plan.Plan, l *plan.Listener, req *match.Request, src source.Opti
 	}
 	e.Served = out.Reply.Status < 400
 	out.EditResponse(out.Reply.Status, &out.Reply.Header, 0, false)
-	e.Answer = &answer{Status: out.Reply.Status, Headers: fields(out.Reply.Header), Body: out.Reply.Body}
+	e.Answer = &answer{Closed: out.Reply.Closed, Status: out.Reply.Status, Headers: fields(out.Reply.Header), Body: out.Reply.Body}
 	return e
 }
 

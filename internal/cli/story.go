@@ -164,6 +164,8 @@ func (s *story) outcome(e *explanation) {
 		fmt.Fprintf(s, "served: %s at %s gets, over %s\n", f.Backend, strings.Join(f.Endpoints, ", "), f.Protocol)
 		fmt.Fprintf(s, "   %s %s\n   host: %s\n", f.Method, f.Target, f.Host)
 		s.fields(f.Headers)
+	} else if e.Answer.Closed {
+		fmt.Fprintf(s, "refused: no answer, %s\n", e.Reason)
 	} else {
 		verdict := "served"
 		if !e.Served {

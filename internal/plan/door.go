@@ -98,6 +98,9 @@ func (w *walk) locked(b *Backend, f *Forward) bool {
 	w.note("backend", b.Key, false, why)
 	r := w.hop.Listener.Fail(w.req, failure, retried)
 	r.Reason = why
+	if w.hop.Listener.Dialect == Service { // nobody stands between the client and the sidecar
+		r.Closed, r.Reason = true, why+": the connection is closed"
+	}
 	w.reply(r)
 	return true
 }

@@ -25,6 +25,9 @@ type Reply struct {
 	Status int
 	Header header.Fields
 	Body   string
+	// Closed ends the client's connection without an answer. Status and Body are what
+	// a proxy before it would tell its own client.
+	Closed bool
 	// IsGRPC answers a gRPC caller: HTTP 200 with grpc-status and grpc-message.
 	IsGRPC bool
 	GRPC   int

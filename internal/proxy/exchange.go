@@ -140,11 +140,14 @@ func (x *exchange) run(refused func(*plan.Listener) *plan.Reply) {
 			return
 		}
 	}
-	if x.out.Kind == plan.ToRespond {
+	switch {
+	case x.out.Kind == plan.ToForward:
+		x.forward()
+	case x.hangsUp():
+		x.broken, x.record.Reason = true, x.out.Reply.Reason
+	default:
 		x.respond()
-		return
 	}
-	x.forward()
 }
 
 // watch looks out for the client's close from now on, until finish. While its
@@ -209,6 +212,9 @@ func (x *exchange) respond() {
 	}
 	x.send(r.Status, fields, r.Body)
 }
+
+// hangsUp tells whether the client's connection ends without an answer.
+func (x *exchange) hangsUp() bool { return x.out.Kind == plan.ToRespond && x.out.Reply.Closed }
 
 // send sends a whole answer.
 func (x *exchange) send(status int, fields header.Fields, body string) {

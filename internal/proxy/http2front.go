@@ -92,6 +92,9 @@ func (c *conn) exchangeHTTP2(w http.ResponseWriter, r *http.Request) bool {
 		q.Target, refused = "/", refuseForm
 	}
 	x.run(refused)
+	if x.hangsUp() {
+		c.nc.Close() // the other streams go with it
+	}
 	return !x.broken
 }
 

@@ -14,6 +14,9 @@ func (o *Outcome) String() string {
 	if o.Backend != "" {
 		return o.Backend + " " + o.Method + " " + o.Target
 	}
+	if o.Closed {
+		return "closed"
+	}
 	s := strconv.Itoa(o.Status)
 	if loc, ok := o.Answer.Get("location"); ok {
 		return s + " " + loc

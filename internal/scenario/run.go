@@ -130,7 +130,7 @@ func Decided(req *match.Request, out *plan.Outcome) Outcome {
 		out.EditResponse(200, &o.Answer, 0, true)
 		return o
 	}
-	o.Status, o.Body, o.Answer = out.Reply.Status, out.Reply.Body, out.Reply.Header
+	o.Closed, o.Status, o.Body, o.Answer = out.Reply.Closed, out.Reply.Status, out.Reply.Body, out.Reply.Header
 	out.EditResponse(o.Status, &o.Answer, 0, false)
 	return o
 }

@@ -145,6 +145,7 @@ type Outcome struct {
 	Target  string
 	Host    string
 	Got     header.Fields // the request that the upstream gets
+	Closed  bool          // the connection ends without an answer
 	Status  int
 	Body    string
 	Answer  header.Fields

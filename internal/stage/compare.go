@@ -20,6 +20,9 @@ func (st *Stage) Play(r *scenario.Request, walked *scenario.Outcome) []scenario.
 		}
 		return nil
 	}
+	if walked.Closed {
+		return st.closed(r, got, err)
+	}
 	if err != nil {
 		return []scenario.Difference{{Line: r.Line, Of: "exchange over HTTP/1.1", Got: err.Error(), Want: walked.String()}}
 	}
@@ -31,6 +34,20 @@ func (st *Stage) Play(r *scenario.Request, walked *scenario.Outcome) []scenario.
 	for _, d := range st.compare(r, got, walked) {
 		d.Of += " over HTTP/2"
 		bad = append(bad, d)
+	}
+	return bad
+}
+
+// closed tells whether the connection ended without an answer: got and err are what
+// came of the request over HTTP/1.1.
+func (st *Stage) closed(r *scenario.Request, got *scenario.Outcome, err error) (bad []scenario.Difference) {
+	for _, over := range []string{"HTTP/1.1", "HTTP/2"} {
+		if over == "HTTP/2" {
+			got, err = st.send(r, protocol{"h2", exchange2})
+		}
+		if err == nil {
+			bad = append(bad, scenario.Difference{Line: r.Line, Of: "connection over " + over, Got: got.String(), Want: "closed"})
+		}
 	}
 	return bad
 }
