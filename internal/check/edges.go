@@ -174,7 +174,7 @@ func timeoutOrder(p *Pass) {
 // redirects to https, and so on.
 func redirectLoopTLS(p *Pass) {
 	p.behindEdge(func(l *plan.Listener, h *plan.Host, ways []handover) {
-		if len(h.Routes) == 0 || l.TrustedHops > 0 || p.trustsProxies(serviceOf(l)) {
+		if len(h.Routes) == 0 || l.TrustedHops > 0 || p.Set.Others["ProxyConfig.networking.istio.io"] > 0 {
 			return
 		}
 		r := h.Routes[0]
@@ -197,18 +197,5 @@ func redirectLoopTLS(p *Pass) {
 				"remove httpsRedirect, as the edge redirects already; or set gatewayTopology: {numTrustedProxies: 1} in MeshConfig.defaultConfig")
 			return
 		}
-	})
-}
-
-// trustsProxies tells whether something that the plan does not know of says that a
-// gateway's Pods trust the proxies before them.
-func (p *Pass) trustsProxies(service object.Ref) bool {
-	if p.Set.Others["ProxyConfig.networking.istio.io"] > 0 {
-		return true
-	}
-	s, ok := p.Set.Services.Get(service.Namespace, service.Name)
-	return ok && slices.ContainsFunc(p.Behind(s), func(w object.Item[*object.Workload]) bool {
-		_, after, ok := strings.Cut(w.Object.Template.Annotations["proxy.istio.io/config"], "numTrustedProxies")
-		return ok && strings.Trim(after, "\"': \n\t}") != "0"
 	})
 }

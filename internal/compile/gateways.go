@@ -232,7 +232,7 @@ func (c *compiler) kindOf(w *gatewayWorkload, sv *server) (secure, opaque bool) 
 // listen adds a listener for each Service port that leads to a group.
 func (c *compiler) listen(w *gatewayWorkload) {
 	door := w.secured()
-	guards, identity := c.guards(door), c.identity(door)
+	guards, identity, trusted := c.guards(door), c.identity(door), c.trustedHops(w)
 	for _, s := range w.services {
 		s.gateway = true
 		for i := range s.item.Object.Spec.Ports {
@@ -243,7 +243,7 @@ func (c *compiler) listen(w *gatewayWorkload) {
 			}
 			target := w.target(p)
 			l := &plan.Listener{Key: key, Dialect: plan.Envoy, Form: c.mesh.form, Port: int(p.Port), TargetPort: target.IntValue(),
-				TrustedHops: c.mesh.trustedHops, Guards: guards, Identity: identity}
+				TrustedHops: trusted, Guards: guards, Identity: identity}
 			for _, g := range w.groups {
 				if g.target == target {
 					l.Chains = append(l.Chains, g.chain)

@@ -8,8 +8,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/yaml"
 
 	"github.com/doorward/doorward/internal/object"
+	"github.com/doorward/doorward/internal/plan"
+	"github.com/doorward/doorward/internal/problem"
 )
 
 // A gatewayWorkload is the Pods that some Gateway selects, as far as manifests
@@ -19,6 +22,7 @@ type gatewayWorkload struct {
 	namespace string
 	labels    map[string]string
 	pods      *object.Workload // nil where only the Service is known
+	written   plan.Origin      // of pods
 	services  []*service       // in front of these Pods, the oldest first
 	gateways  []*gateway       // that select them, the oldest first
 	groups    []*serverGroup
@@ -35,7 +39,7 @@ func (c *compiler) gatewayWorkloads(gateways []*gateway) []*gatewayWorkload {
 	var all []*gatewayWorkload
 	for _, w := range c.set.Workloads.All() {
 		if labels := w.Object.PodLabels(); selectors.match(labels) {
-			all = append(all, &gatewayWorkload{namespace: w.Ref.Namespace, labels: labels, pods: w.Object})
+			all = append(all, &gatewayWorkload{namespace: w.Ref.Namespace, labels: labels, pods: w.Object, written: plan.Origin{Ref: w.Ref, Origin: w.Origin}})
 		}
 	}
 	backed := map[*service]bool{}
@@ -68,6 +72,32 @@ func (c *compiler) gatewayWorkloads(gateways []*gateway) []*gatewayWorkload {
 		}
 	}
 	return all
+}
+
+// proxyConfig is the annotation of Pods that says more of their proxy than MeshConfig
+// defaultConfig does (Istio, "Configuring gateway network topology").
+const proxyConfig = "proxy.istio.io/config"
+
+// trustedHops is how many proxies before a gateway are believed: its Pods' annotation
+// over MeshConfig.
+func (c *compiler) trustedHops(w *gatewayWorkload) int {
+	if w.pods == nil || w.pods.PodAnnotations()[proxyConfig] == "" {
+		return c.mesh.trustedHops
+	}
+	var own struct {
+		GatewayTopology struct {
+			NumTrustedProxies *uint32 `json:"numTrustedProxies"`
+		} `json:"gatewayTopology"`
+	}
+	if err := yaml.Unmarshal([]byte(w.pods.PodAnnotations()[proxyConfig]), &own); err != nil {
+		c.problem(problem.AnnotationInvalid, w.written.Ref, w.written.Origin, "spec.template.metadata.annotations["+proxyConfig+"]",
+			"it is no YAML of a ProxyConfig; MeshConfig defaultConfig counts: "+err.Error(), `write gatewayTopology: {numTrustedProxies: 1}`)
+		return c.mesh.trustedHops
+	}
+	if n := own.GatewayTopology.NumTrustedProxies; n != nil {
+		return int(*n)
+	}
+	return c.mesh.trustedHops
 }
 
 // servicesBefore are the Services of a namespace that lead to Pods with labels.
