@@ -28,7 +28,7 @@ func rooms() map[string]room {
 	all := []string{"api", "internal/apikey", "internal/header", "internal/problem", "internal/object", "internal/match", "internal/plan",
 		"internal/compile", "internal/check", "internal/scenario", "internal/scaffold", "internal/source",
 		"internal/http1", "internal/proxy", "internal/upstream", "internal/jwt", "internal/login", "internal/extauthz",
-		"internal/pki", "internal/mesh", "internal/kube", "internal/telemetry", "internal/dashboard", "internal/statefile"}
+		"internal/pki", "internal/mesh", "internal/kube", "internal/telemetry", "internal/dashboard", "internal/statefile", "internal/meter"}
 	return map[string]room{
 		"api":                {pure: true},
 		"cmd/doorward":       {imports: []string{"internal/cli"}},
@@ -64,6 +64,7 @@ func rooms() map[string]room {
 		"internal/extauthz":  {imports: []string{"internal/plan", "internal/match", "internal/header", "internal/http1", "internal/upstream"}},
 		"internal/pki":       {imports: []string{"internal/statefile"}},
 		"internal/statefile": {},
+		"internal/meter":     {},
 		"internal/mesh":      {imports: []string{"internal/object", "internal/plan", "internal/pki"}},
 		"internal/kube":      {imports: []string{"internal/object", "internal/problem"}},
 		"internal/telemetry": {imports: []string{"internal/apikey", "internal/plan", "internal/object"}},

@@ -8,6 +8,7 @@ import (
 	netv1 "k8s.io/api/networking/v1"
 
 	"github.com/doorward/doorward/internal/object"
+	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
 )
 
@@ -52,20 +53,22 @@ func annotationRows() []annotationRow {
 		{carried, "allowlist-source-range whitelist-source-range denylist-source-range custom-headers", ""},
 		{carried, "enable-cors cors-allow-origin cors-allow-methods cors-allow-headers cors-expose-headers cors-allow-credentials cors-max-age", ""},
 
+		{carried, "limit-rps limit-rpm limit-burst-multiplier limit-allowlist limit-whitelist", ""},
+		{carried, "proxy-next-upstream proxy-next-upstream-tries", ""},
 		{carried, "canary canary-by-header canary-by-header-value canary-by-header-pattern canary-by-cookie canary-weight canary-weight-total", ""},
 
 		{accepted, "proxy-buffer-size proxy-buffers-number proxy-busy-buffers-size proxy-max-temp-file-size client-body-buffer-size", ""},
-		{accepted, "proxy-request-buffering http2-push-preload enable-rewrite-log enable-global-auth", ""},
+		{accepted, "proxy-request-buffering proxy-buffering service-upstream http2-push-preload enable-rewrite-log enable-global-auth", ""},
 
 		{ignored, "default-backend", ""},
-		{ignored, "service-upstream proxy-http-version load-balance ssl-passthrough", ""},
-		{ignored, "proxy-redirect-from proxy-redirect-to proxy-cookie-domain proxy-cookie-path proxy-buffering", "off"},
+		{ignored, "proxy-http-version", "1.1"},
+		{ignored, "load-balance", "round_robin"},
+		{ignored, "ssl-passthrough", "false"},
+		{ignored, "proxy-redirect-from proxy-redirect-to proxy-cookie-domain proxy-cookie-path", "off"},
 		{ignored, "proxy-ssl-verify-depth", ""},
 		{ignored, "ssl-ciphers ssl-prefer-server-ciphers proxy-ssl-secret proxy-ssl-name proxy-ssl-server-name proxy-ssl-ciphers proxy-ssl-protocols", ""},
-		{ignored, "limit-rps limit-rpm limit-connections limit-burst-multiplier limit-allowlist limit-whitelist limit-rate limit-rate-after", "0"},
-		{ignored, "proxy-next-upstream", "error timeout"},
+		{ignored, "limit-connections limit-rate limit-rate-after", "0"},
 		{ignored, "proxy-next-upstream-timeout", "0"},
-		{ignored, "proxy-next-upstream-tries", "3"},
 		{ignored, "connection-proxy-header custom-http-errors disable-proxy-intercept-errors", ""},
 		{ignored, "affinity affinity-mode affinity-canary-behavior session-cookie-name session-cookie-path session-cookie-domain", ""},
 		{ignored, "session-cookie-expires session-cookie-max-age session-cookie-samesite session-cookie-conditional-samesite-none", ""},
@@ -119,6 +122,8 @@ type settings struct {
 	sourceRanges
 	cors
 	canary
+	limits
+	retry         plan.Retry
 	customHeaders string   // the ConfigMap, NAMESPACE/NAME
 	aliases       []string // server-alias
 	vhost         string   // upstream-vhost

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
 )
 
@@ -32,6 +33,13 @@ func (s *settings) set(name, value string) (ok, known bool) {
 		ok = timeout(value, &s.read)
 	case "relative-redirects":
 		ok = truth(value, &s.relative)
+	case "proxy-next-upstream":
+		ok = nextUpstream(value, &s.retry)
+	case "proxy-next-upstream-tries":
+		var n int
+		if ok = number(value, 1, 100, &n); ok {
+			s.retry.Attempts = n - 1
+		}
 	case "whitelist-source-range":
 		var list []netip.Prefix
 		if ok = prefixes(value, &list); ok && !s.allowlist {
@@ -47,7 +55,7 @@ func (s *settings) set(name, value string) (ok, known bool) {
 
 // setOwn reads a setting that only annotations have.
 func (s *settings) setOwn(name, value string) (ok, known bool) {
-	for _, set := range [...]func(name, value string) (ok, known bool){s.redirects.set, s.patterns.set, s.cors.set, s.canary.set} {
+	for _, set := range [...]func(name, value string) (ok, known bool){s.redirects.set, s.patterns.set, s.cors.set, s.canary.set, s.limits.set} {
 		if ok, known = set(name, value); known {
 			return ok, true
 		}
@@ -83,7 +91,8 @@ var serverNames = regexp.MustCompile(`^[-._~a-zA-Z0-9/:^$\[\](){}*+?|&=\\, ]*$`)
 func badValue(name string) treatment {
 	switch name {
 	case "permanent-redirect", "permanent-redirect-code", "temporal-redirect", "temporal-redirect-code",
-		"from-to-www-redirect", "relative-redirects", "server-alias", "upstream-vhost", "x-forwarded-prefix":
+		"from-to-www-redirect", "relative-redirects", "server-alias", "upstream-vhost", "x-forwarded-prefix",
+		"limit-rps", "limit-rpm", "limit-allowlist", "limit-whitelist":
 		return drops
 	case "allowlist-source-range", "whitelist-source-range", "denylist-source-range", "custom-headers":
 		return closes
@@ -144,7 +153,13 @@ func wantedValue(name string) string {
 		return "a path of letters, digits and -._~/:, such as /home"
 	case "server-alias", "upstream-vhost":
 		return "a host name"
-	case "allowlist-source-range", "whitelist-source-range", "denylist-source-range":
+	case "limit-rps", "limit-rpm", "limit-burst-multiplier":
+		return "a whole number, such as 5"
+	case "proxy-next-upstream":
+		return "off, or some of error, timeout, invalid_header, http_500, http_502, http_503, http_504, http_403, http_404, http_429 and non_idempotent"
+	case "proxy-next-upstream-tries":
+		return "a number from 1 to 100"
+	case "allowlist-source-range", "whitelist-source-range", "denylist-source-range", "limit-allowlist", "limit-whitelist":
 		return "addresses and ranges, joined by commas, such as 10.0.0.0/8"
 	case "custom-headers":
 		return "a ConfigMap, as NAMESPACE/NAME"
@@ -211,5 +226,30 @@ func size(s string, to *int64) bool {
 	if *to = n << shift; n == 0 {
 		*to = -1
 	}
+	return true
+}
+
+// nextUpstream reads when another endpoint is tried (NGINX, proxy_next_upstream).
+func nextUpstream(s string, to *plan.Retry) bool {
+	var on plan.RetryOn
+	var codes []int
+	once := to.IdempotentOnly
+	for _, word := range strings.Fields(s) {
+		switch word {
+		case "off", "invalid_header":
+		case "error":
+			on |= plan.OnConnectFailure | plan.OnReset | plan.OnResetBeforeRequest
+		case "timeout":
+			on |= plan.OnTimeout
+		case "non_idempotent":
+			once = false
+		case "http_500", "http_502", "http_503", "http_504", "http_403", "http_404", "http_429":
+			n, _ := strconv.Atoi(word[len("http_"):])
+			on, codes = on|plan.OnRetriableStatus, append(codes, n)
+		default:
+			return false
+		}
+	}
+	to.On, to.Codes, to.IdempotentOnly = on, codes, once
 	return true
 }

@@ -5,7 +5,7 @@ package compile
 func configKeys() []annotationRow {
 	return []annotationRow{
 		{carried, "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects proxy-body-size", ""},
-		{carried, "proxy-connect-timeout proxy-send-timeout proxy-read-timeout proxy-next-upstream-tries retry-non-idempotent", ""},
+		{carried, "proxy-connect-timeout proxy-send-timeout proxy-read-timeout proxy-next-upstream proxy-next-upstream-tries retry-non-idempotent limit-req-status-code", ""},
 		{carried, "whitelist-source-range denylist-source-range global-allowed-response-headers", ""},
 		{carried, "http-redirect-code no-tls-redirect-locations hsts hsts-include-subdomains hsts-preload hsts-max-age", ""},
 		{carried, "use-forwarded-headers compute-full-forwarded-for forwarded-for-header enable-real-ip proxy-real-ip-cidr", ""},
@@ -27,12 +27,11 @@ func configKeys() []annotationRow {
 		{ignored, "proxy-buffering proxy-redirect-from proxy-redirect-to proxy-cookie-domain proxy-cookie-path", "off"},
 		{ignored, "proxy-http-version", "1.1"},
 		{ignored, "load-balance", "round_robin"},
-		{ignored, "proxy-next-upstream", "error timeout"},
 		{ignored, "proxy-next-upstream-timeout limit-rate limit-rate-after", "0"},
 		{ignored, "annotations-risk-level", "High"},
 		{ignored, "ssl-protocols", "TLSv1.2 TLSv1.3"},
 		{ignored, "ssl-ciphers ssl-ecdh-curve ssl-dh-param custom-http-errors proxy-set-headers add-headers hide-headers", ""},
-		{ignored, "limit-req-status-code limit-conn-status-code", "503"},
+		{ignored, "limit-conn-status-code", "503"},
 		{ignored, "client-header-timeout client-body-timeout", "60"},
 		{ignored, "client-header-buffer-size", "1k"},
 		{ignored, "keep-alive", "75"},

@@ -19,17 +19,17 @@ type sourceRanges struct {
 	allowlist bool
 }
 
-// access are the guards of a location that judge who asks. What has no endpoint
-// answers before them (ingress-nginx, balancer.rewrite).
-func (e *edge) access(s *settings, to *plan.Backend, origin plan.Origin) []plan.Guard {
-	if len(s.allow)+len(s.deny) == 0 {
-		return nil
+// access are the guards of a location that judge who asks, and how often. What has
+// no endpoint answers before them (ingress-nginx, balancer.rewrite).
+func (e *edge) access(ing *ingress, s *settings, to *plan.Backend, origin plan.Origin) []plan.Guard {
+	guards := s.limits.guards(ing, e.config.limitStatus, origin)
+	if len(s.allow)+len(s.deny) > 0 {
+		guards = append(guards, &plan.Addresses{Allow: s.allow, Deny: s.deny, Origin: origin})
 	}
-	var guards []plan.Guard
-	if to != nil {
-		guards = append(guards, &plan.Reachable{Backend: to})
+	if to != nil && len(guards) > 0 {
+		guards = append([]plan.Guard{&plan.Reachable{Backend: to}}, guards...)
 	}
-	return append(guards, &plan.Addresses{Allow: s.allow, Deny: s.deny, Origin: origin})
+	return guards
 }
 
 var (

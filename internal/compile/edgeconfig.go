@@ -21,8 +21,8 @@ type edgeConfig struct {
 	edge         plan.EdgeSettings
 	hsts         hsts
 	redirectCode int
+	limitStatus  int      // of who asks too often
 	noRedirect   []string // paths of rules that are not redirected to https
-	retry        plan.Retry
 	realIP       bool
 	trusted      []netip.Prefix
 	closed       string // why no path may be served, or ""
@@ -58,15 +58,16 @@ const defaultBodySize = 1 << 20
 func defaultConfig() edgeConfig {
 	return edgeConfig{
 		settings: settings{sslRedirect: true, bodySize: defaultBodySize, protocol: plainHTTP,
-			connect: 5 * time.Second, send: time.Minute, read: time.Minute, cors: defaultCORS()},
+			connect: 5 * time.Second, send: time.Minute, read: time.Minute, cors: defaultCORS(), limits: limits{multiplier: 5},
+			retry: plan.Retry{Attempts: 2, IdempotentOnly: true, SameEndpoint: true,
+				On: plan.OnConnectFailure | plan.OnReset | plan.OnResetBeforeRequest | plan.OnTimeout}},
 		annotations:  byName(annotationRows()),
 		edge:         plan.EdgeSettings{ForwardedFor: "x-forwarded-for", HeaderBuffers: 4, HeaderBufferSize: 8 << 10},
 		hsts:         hsts{on: true, subdomains: true, maxAge: "31536000"},
 		redirectCode: 308,
+		limitStatus:  503,
 		noRedirect:   []string{"/.well-known/acme-challenge"},
 		trusted:      []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0)},
-		retry: plan.Retry{Attempts: 2, IdempotentOnly: true, SameEndpoint: true,
-			On: plan.OnConnectFailure | plan.OnReset | plan.OnResetBeforeRequest | plan.OnTimeout},
 	}
 }
 
@@ -148,11 +149,6 @@ func (r *configReader) carry(key, value string) (ok bool) {
 		return ok
 	}
 	switch key {
-	case "proxy-next-upstream-tries":
-		var n int
-		if ok = number(value, 1, 100, &n); ok {
-			r.retry.Attempts = n - 1
-		}
 	case "retry-non-idempotent":
 		var all bool
 		ok = truth(value, &all)
@@ -162,6 +158,8 @@ func (r *configReader) carry(key, value string) (ok bool) {
 		if ok = number(value, 301, 308, &n) && n != 304 && n != 305 && n != 306; ok {
 			r.redirectCode = n
 		}
+	case "limit-req-status-code":
+		ok = number(value, 400, 599, &r.limitStatus)
 	case "global-allowed-response-headers":
 		r.allowedHeaders, ok = list(value), true
 	case "no-tls-redirect-locations":

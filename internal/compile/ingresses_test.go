@@ -415,7 +415,7 @@ func TestTableOfAnnotations(t *testing.T) {
 			}
 		}
 	}
-	values := []string{"true", "1", "8m", "4 8k", "10.0.0.0/8", "308", "HTTPS"}
+	values := []string{"true", "error", "503", "1", "8m", "4 8k", "10.0.0.0/8", "308", "HTTPS"}
 	for key, row := range byName(configKeys()) {
 		r := configReader{edgeConfig: &edgeConfig{}}
 		if got := slices.ContainsFunc(values, func(v string) bool { return r.carry(key, v) }); got != (row.how == carried) {
@@ -472,6 +472,24 @@ func TestUndeclaredClasses(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("any class %v: got %d hosts, want %d of\n%s", c.any, got, c.want, c.yaml)
+		}
+	}
+}
+
+func TestNextUpstream(t *testing.T) {
+	for _, c := range []struct {
+		value string
+		ok    bool
+		want  plan.Retry
+	}{
+		{"error timeout", true, plan.Retry{IdempotentOnly: true, On: plan.OnConnectFailure | plan.OnReset | plan.OnResetBeforeRequest | plan.OnTimeout}},
+		{"off", true, plan.Retry{IdempotentOnly: true}},
+		{"http_502 http_429 non_idempotent", true, plan.Retry{On: plan.OnRetriableStatus, Codes: []int{502, 429}}},
+		{"error http_401", false, plan.Retry{IdempotentOnly: true}},
+	} {
+		got := plan.Retry{IdempotentOnly: true}
+		if ok := nextUpstream(c.value, &got); ok != c.ok || got.On != c.want.On || got.IdempotentOnly != c.want.IdempotentOnly || !slices.Equal(got.Codes, c.want.Codes) {
+			t.Errorf("%s: got %v %+v, want %v %+v", c.value, ok, got, c.ok, c.want)
 		}
 	}
 }

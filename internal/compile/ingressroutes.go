@@ -152,7 +152,7 @@ func (e *edge) route(h *edgeHost, r *plan.Route, p edgePath) []*plan.Route {
 		r.Guards = append(r.Guards, g)
 	}
 	if p.backend == nil {
-		r.Guards = append(r.Guards, e.access(s, nil, r.Origin)...)
+		r.Guards = append(r.Guards, e.access(p.ingress, s, nil, r.Origin)...)
 		r.Action = &plan.Direct{Status: 404, Reason: "no rule of host " + h.name + " covers the path"}
 		return []*plan.Route{r}
 	}
@@ -193,14 +193,14 @@ func (e *edge) forward(r *plan.Route, p edgePath, s *settings) []*plan.Route {
 		return &plan.Forward{
 			To:      []plan.Destination{{Backend: b, Weight: 1, Origin: r.Origin}},
 			Limits:  plan.Limits{Connect: s.connect, Send: s.send, Read: s.read},
-			Retry:   e.config.retry,
+			Retry:   s.retry,
 			Host:    e.upstreamHost(p.location, s),
 			Rewrite: e.rewrite(p, s),
 		}
 	}
 	finish := func(r *plan.Route, protocol string) {
 		f := to(protocol)
-		r.Guards = append(slices.Clip(r.Guards), e.access(s, f.To[0].Backend, r.Origin)...)
+		r.Guards = append(slices.Clip(r.Guards), e.access(p.ingress, s, f.To[0].Backend, r.Origin)...)
 		r.Action = f
 	}
 	if s.protocol != autoHTTP {

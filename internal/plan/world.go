@@ -20,6 +20,7 @@ type World interface {
 	Authorizer
 	Loginer
 	Throttle
+	Meter
 }
 
 // Closed is what a world has that lacks the rest: it accepts no token, lets nobody in and
@@ -50,3 +51,6 @@ func (Closed) Login(p *LoginProvider, v *Visit) Entry {
 
 // WrongKey counts nothing.
 func (Closed) WrongKey(netip.Addr, time.Time) time.Duration { return 0 }
+
+// Drip counts nothing.
+func (Closed) Drip(string, netip.Addr, int, int, time.Time) bool { return true }

@@ -32,6 +32,7 @@ type Options struct {
 	ReasonHeader bool
 	Verifier     plan.Verifier // of tokens, in the live world; nil accepts none
 	Throttle     plan.Throttle // of wrong API keys, in the live world; nil does not count them
+	Meter        plan.Meter    // of requests, in the live world; nil does not count them
 	// Authorizer asks external authorizers; nil: World does.
 	Authorizer Authorizer
 	Logins     Loginer    // answers visits of logins; nil: World does

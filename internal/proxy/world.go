@@ -15,17 +15,21 @@ type live struct {
 	plan.Authorizer
 	plan.Loginer
 	plan.Throttle
+	plan.Meter
 }
 
 // newLive returns the live world with what Options bring; what they do not
 // bring is closed.
 func newLive(o *Options) live {
-	w := live{plan.Closed{}, plan.Closed{}, plan.Closed{}, plan.Closed{}}
+	w := live{plan.Closed{}, plan.Closed{}, plan.Closed{}, plan.Closed{}, plan.Closed{}}
 	if o.Verifier != nil {
 		w.Verifier = o.Verifier
 	}
 	if o.Throttle != nil {
 		w.Throttle = o.Throttle
+	}
+	if o.Meter != nil {
+		w.Meter = o.Meter
 	}
 	return w
 }

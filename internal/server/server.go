@@ -30,6 +30,7 @@ import (
 	"github.com/doorward/doorward/internal/http1"
 	"github.com/doorward/doorward/internal/jwt"
 	"github.com/doorward/doorward/internal/login"
+	"github.com/doorward/doorward/internal/meter"
 	"github.com/doorward/doorward/internal/pki"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/proxy"
@@ -123,7 +124,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	s.authz = extauthz.New(s.upstreams)
 	po := proxy.Options{
 		Plan: s.plan.Load, Upstreams: s.upstreams, Metrics: s.metrics, AccessLog: s.accessLog, Log: o.Log,
-		Limits: o.Limits, Timeouts: o.Timeouts, ReasonHeader: o.ReasonHeader, Verifier: s.tokens, Authorizer: s.authz, Throttle: new(apikey.Limiter), World: o.World,
+		Limits: o.Limits, Timeouts: o.Timeouts, ReasonHeader: o.ReasonHeader, Verifier: s.tokens, Authorizer: s.authz, Throttle: new(apikey.Limiter), Meter: new(meter.Buckets), World: o.World,
 	}
 	if o.World == nil {
 		po.Logins = s.logins

@@ -58,6 +58,9 @@ func (w *world) Ask(p *plan.Provider, c *plan.Check) plan.Verdict { return w.is(
 func (w *world) Login(p *plan.LoginProvider, v *plan.Visit) plan.Entry {
 	return w.is().Login(p, v)
 }
+func (w *world) Drip(zone string, client netip.Addr, perMinute, burst int, now time.Time) bool {
+	return w.is().Drip(zone, client, perMinute, burst, now)
+}
 func (w *world) WrongKey(from netip.Addr, now time.Time) time.Duration {
 	return w.is().WrongKey(from, now)
 }
