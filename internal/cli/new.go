@@ -126,7 +126,7 @@ func (b *birth) run(cmd *cobra.Command) error {
 // ask asks a person what is not given; from a script it takes the defaults.
 func (b *birth) ask(talk *talk, site *site) error {
 	b.answers.imply()
-	if err := b.answers.check(site); err != nil {
+	if err := b.answers.check(); err != nil {
 		return usageError{err}
 	}
 	if talk.person && !b.yes {
@@ -188,6 +188,7 @@ func addition(name, text string, colour bool) string {
 	lines := strings.SplitAfter(text, "\n")
 	lines = lines[:len(lines)-1] // every file ends with a newline
 	var b strings.Builder
+	name = strings.TrimPrefix(name, "/")
 	fmt.Fprintf(&b, "--- /dev/null\n+++ b/%s\n@@ -0,0 +1,%d @@\n", name, len(lines))
 	for _, l := range lines {
 		if colour {

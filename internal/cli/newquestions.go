@@ -283,7 +283,7 @@ func (a answers) imply() {
 }
 
 // check tells what is wrong with answers that flags have given.
-func (a answers) check(s *site) error {
+func (a answers) check() error {
 	for _, pair := range []struct{ one, other, question string }{{"prefix", "host", "place"}, {"image", "service", "runs"}} {
 		one, other := a[pair.one] != "", a[pair.other] != ""
 		switch f := a.fixed(pair.question); {
