@@ -48,7 +48,7 @@ func workloadDeniedByDefault(p *Pass) {
 			message += ", also " + way.on.String()
 		}
 		message += ": " + by[0].Ref.String() + " " + why
-		remedy := "add an AuthorizationPolicy in namespace " + namespace + ": {action: ALLOW, rules: [{from: [{source: {principals: [" + p.gatewayIdentity(way.caller) + "]}}]}]}"
+		remedy := "add an AuthorizationPolicy in namespace " + namespace + ": {action: ALLOW, rules: [{from: [{source: {" + p.gatewaySource(way.caller) + "}}]}]}"
 		for _, w := range p.Behind(service) {
 			if object.Match(marked(l), w.Object.PodLabels()) {
 				p.show(severity, at(w.Ref, w.Origin, ""), way.on, message, remedy)
@@ -88,21 +88,25 @@ func (p *Pass) leading(door *plan.Listener) (best approach) {
 	return best
 }
 
-// gatewayIdentity is who a gateway is to others: of l, or of any.
-func (p *Pass) gatewayIdentity(l *plan.Listener) string {
-	if l != nil && l.Identity != "" {
-		return l.Identity
-	}
-	any := "cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account"
-	for _, l := range p.Plan.Listeners() {
-		if l.Dialect == plan.Envoy && len(p.edgeWays()[l]) > 0 {
-			return l.Identity
-		}
-		if l.Dialect == plan.Envoy {
-			any = l.Identity
+// gatewaySource is who a gateway is to a policy: l, or any. Without a workload of it
+// nothing tells its account, and what is known is where it runs.
+func (p *Pass) gatewaySource(l *plan.Listener) string {
+	if l == nil || l.Identity == "" {
+		l = nil
+		for _, g := range p.Plan.Listeners() {
+			if g.Dialect == plan.Envoy && (l == nil || len(p.edgeWays()[l]) == 0) {
+				l = g
+			}
 		}
 	}
-	return any
+	if l == nil {
+		return "principals: [cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account]"
+	}
+	ref := serviceOf(l)
+	if s, ok := p.Set.Services.Get(ref.Namespace, ref.Name); ok && len(p.Behind(s)) == 0 && p.Set.Pods.Len() == 0 {
+		return "namespaces: [" + ref.Namespace + "]"
+	}
+	return "principals: [" + l.Identity + "]"
 }
 
 // gatewayDeniedByDefault: compile tells of gateways without a rule that allows;
@@ -125,7 +129,7 @@ func allowAllInNamespace(p *Pass) {
 		for _, r := range spec.Rules {
 			if r != nil && len(r.From)+len(r.To)+len(r.When) == 0 {
 				p.report(at(item.Ref, item.Origin, "spec.rules"), "every request to every workload of namespace "+item.Ref.Namespace+" is allowed, whoever it is from",
-					"narrow it to the gateway: from: [{source: {principals: ["+p.gatewayIdentity(nil)+"]}}]")
+					"narrow it to the gateway: from: [{source: {"+p.gatewaySource(nil)+"}}]")
 			}
 		}
 	}
