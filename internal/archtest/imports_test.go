@@ -38,7 +38,7 @@ func rooms() map[string]room {
 		"internal/archtest":  {},
 		"internal/peer":      {},
 		"internal/devidp":    {imports: []string{"internal/statefile"}},
-		"internal/cli":       {imports: append([]string{"examples", "internal/witness", "internal/diff", "internal/demo", "internal/devidp", "internal/server", "internal/caller", "internal/stage", "internal/suite"}, all...)},
+		"internal/cli":       {imports: append([]string{"examples", "internal/witness", "internal/diff", "internal/demo", "internal/devidp", "internal/server", "internal/caller", "internal/explain", "internal/stage", "internal/suite"}, all...)},
 		"internal/server":    {imports: all},
 		"internal/header":    {pure: true},
 		"internal/problem":   {pure: true},
@@ -55,6 +55,7 @@ func rooms() map[string]room {
 		"internal/stage":     {imports: []string{"internal/server", "internal/scenario", "internal/plan", "internal/match", "internal/header", "internal/pki"}},
 		"internal/suite":     {imports: []string{"internal/object", "internal/compile", "internal/plan", "internal/match", "internal/problem", "internal/source", "internal/header", "internal/http1", "internal/jwt", "internal/scenario", "internal/caller", "internal/apikey", "internal/server", "internal/stage"}},
 		"internal/caller":    {imports: []string{"internal/apikey", "internal/plan", "internal/match", "internal/header", "internal/jwt"}}, // for tools alone: nobody may say in a request who they are
+		"internal/explain":   {imports: []string{"internal/caller", "internal/scenario", "internal/source", "internal/object", "internal/problem", "internal/plan", "internal/match", "internal/header", "internal/http1"}},
 		"internal/scaffold":  {imports: []string{"api", "internal/object", "internal/plan"}},
 		"internal/http1":     {imports: []string{"internal/header"}},
 		"internal/proxy":     {imports: []string{"internal/plan", "internal/match", "internal/http1", "internal/upstream", "internal/login", "internal/telemetry", "internal/header", "internal/object"}},
@@ -137,6 +138,8 @@ func TestRefuse(t *testing.T) {
 		{"internal/proxy", "net", true},
 		{"internal/server", module + "internal/http1", true},
 		{"internal/server", module + "internal/caller", false},
+		{"internal/server", module + "internal/explain", false},
+		{"internal/server", module + "internal/suite", false}, // which imports it
 		{"internal/proxy", module + "internal/caller", false},
 		{"internal/telemetry", module + "internal/http1", false},
 		{"internal/match", module + "internal/plan", false},

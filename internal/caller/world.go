@@ -35,6 +35,41 @@ type world struct {
 	shown   string            // the token that the request carries; "" none
 }
 
+// Session tells that the caller of a World that Dress gave is logged in by a session,
+// which its request does not show.
+func Session(w plan.World) bool {
+	x, ok := w.(*world)
+	return ok && x.session
+}
+
+// Shown is the text in the dressed request that stands for what only the caller has,
+// and that opens nothing elsewhere; "" none.
+func Shown(w plan.World) string {
+	x, ok := w.(*world)
+	switch {
+	case !ok || x.caller.kind == bearer:
+		return ""
+	case x.caller.kind == holder:
+		return x.caller.key
+	}
+	return x.shown
+}
+
+// Hide puts words in the place of what stands for the caller's token or key.
+func Hide(w plan.World, text string) string {
+	x, ok := w.(*world)
+	if !ok {
+		return text
+	}
+	if x.token != nil {
+		text = strings.ReplaceAll(text, x.token.Raw, "(the token of "+x.caller.String()+")")
+	}
+	if x.caller.kind == holder {
+		text = strings.ReplaceAll(text, x.caller.key, "("+x.caller.String()+")")
+	}
+	return text
+}
+
 func (w *world) Now() time.Time {
 	if w.Clock.IsZero() {
 		return time.Now()

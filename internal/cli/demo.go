@@ -39,7 +39,7 @@ func newDemo() *cobra.Command {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			o := server.Options{
-				HTTP: at.http, HTTPS: at.https, Admin: at.admin, Drain: time.Second, Version: version,
+				HTTP: at.http, HTTPS: at.https, Admin: at.admin, Drain: time.Second, Version: version, Explain: explainPlan,
 				Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 			}
 			if !at.login {

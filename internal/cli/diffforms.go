@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/doorward/doorward/internal/diff"
+	"github.com/doorward/doorward/internal/explain"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
 	"github.com/doorward/doorward/internal/source"
@@ -27,12 +28,12 @@ type change struct {
 	Count int    `json:"count"`
 	// Request is an example.
 	Request struct {
-		Method  string  `json:"method"`
-		URL     string  `json:"url"`
-		Headers []field `json:"headers,omitempty"`
-		From    string  `json:"from,omitempty"`
-		Via     string  `json:"via"`
-		Caller  string  `json:"caller"`
+		Method  string          `json:"method"`
+		URL     string          `json:"url"`
+		Headers []explain.Field `json:"headers,omitempty"`
+		From    string          `json:"from,omitempty"`
+		Via     string          `json:"via"`
+		Caller  string          `json:"caller"`
 	} `json:"request"`
 	Before  became   `json:"before"`
 	After   became   `json:"after"`
@@ -74,7 +75,7 @@ func show(r *diff.Report, before, after source.Options) *comparison {
 		if x.Request.Method == "" {
 			x.Request.Method = "GET"
 		}
-		x.Request.Headers = fields(d.Example.Header)
+		x.Request.Headers = explain.Fields(d.Example.Header)
 		if d.Example.From.IsValid() {
 			x.Request.From = d.Example.From.String()
 		}

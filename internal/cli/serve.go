@@ -57,7 +57,7 @@ func bindServe(cmd *cobra.Command, v *serving) {
 	f := cmd.Flags()
 	f.StringVar(&v.http, "http", ":8080", "address of the edge in plain text, or off")
 	f.StringVar(&v.https, "https", ":8443", "address of the edge over TLS, or off")
-	f.StringVar(&v.admin, "admin", "127.0.0.1:9901", "address of /healthz, /readyz, /metrics, /problems and /plan, or off")
+	f.StringVar(&v.admin, "admin", "127.0.0.1:9901", "address of /healthz, /readyz, /metrics, /problems, /plan and /explain, or off")
 	f.StringArrayVar(&v.listen, "listen", nil, "listen on the Service port of a gateway, or of a workload with a sidecar, as a caller in the cluster reaches it: NAMESPACE/SERVICE:PORT=ADDRESS; may be repeated")
 	f.StringVar(&v.state, "state", "", "directory of what is kept over restarts (the default certificate, keys, logouts)")
 	f.StringVar(&v.accessLog, "access-log", "off", "a line for each request on standard output: off, json or text")
@@ -129,7 +129,7 @@ func (v *serving) options(cmd *cobra.Command) (server.Options, error) {
 		return server.Options{}, err
 	}
 	o := server.Options{
-		Manifests: m, State: v.state, Drain: v.drain, ReasonHeader: v.reasons, Version: version,
+		Manifests: m, State: v.state, Drain: v.drain, ReasonHeader: v.reasons, Version: version, Explain: explainPlan,
 		AccessLogTo: cmd.OutOrStdout(), Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)),
 	}
 	if o.AccessLog, err = telemetry.ParseForm(v.accessLog); err != nil {

@@ -71,7 +71,7 @@ type Attached struct {
 func Compile(set *object.Set, opts Options) (*plan.Plan, problem.List) {
 	c := &compiler{set: set, opts: opts, services: map[name]*service{}, listeners: map[string]*plan.Listener{},
 		backends: map[string]*plan.Backend{}, doors: map[doorKey]*plan.Listener{}, found: map[destinationKey]found{}, hostServices: map[viewed]*hostService{}, regexes: map[string]match.Text{},
-		providers: map[string]*extensionProvider{}}
+		providers: map[string]*extensionProvider{}, certificates: map[*tls.Certificate]plan.Origin{}}
 	c.readMesh()
 	c.readLoginProviders()
 	c.readAuthorizationPolicies()
@@ -143,6 +143,8 @@ type compiler struct {
 
 	authorization map[string]*scopedPolicies // by namespace
 	policySets    map[string]plan.PolicySet  // by what is in them
+
+	certificates map[*tls.Certificate]plan.Origin // of Secrets
 
 	pods      labelled[object.Item[*corev1.Pod]]
 	templates labelled[object.Item[*object.Workload]]

@@ -8,6 +8,7 @@ import (
 	networkingv1alpha3 "istio.io/api/networking/v1alpha3"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
 )
 
@@ -86,6 +87,7 @@ func (c *compiler) credential(w *gatewayWorkload, sv *server, name string) *tls.
 			"put the certificate chain into tls.crt and its private key into tls.key, both in PEM")
 		return nil
 	}
+	c.certificates[cert] = plan.Origin{Ref: item.Ref, Origin: item.Origin}
 	return cert
 }
 

@@ -199,6 +199,9 @@ func (c *compiler) join(w *gatewayWorkload, target intstr.IntOrString, sv *serve
 		group.chain.Names = sv.hosts.serverNames()
 		if !opaque {
 			group.chain.Certificate, group.chain.Closed = c.serverCertificate(w, sv)
+			if from, written := c.certificates[group.chain.Certificate]; written {
+				group.chain.From = map[string]plan.Origin{"": from}
+			}
 		}
 	}
 	w.groups = append(w.groups, group)

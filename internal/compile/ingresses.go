@@ -286,7 +286,7 @@ func (e *edge) conflict(ing *ingress, field string, winner *location, what strin
 
 // listener makes the listener of all hosts.
 func (e *edge) listener() *plan.Listener {
-	chain := &plan.Chain{Certificate: e.c.opts.DefaultCertificate, Certificates: map[string]*tls.Certificate{}}
+	chain := &plan.Chain{Certificate: e.c.opts.DefaultCertificate, Certificates: map[string]*tls.Certificate{}, From: map[string]plan.Origin{}}
 	for _, name := range sortedKeys(e.hosts) {
 		h := e.hosts[name]
 		routes := e.routes(h)
@@ -294,6 +294,9 @@ func (e *edge) listener() *plan.Listener {
 			chain.Hosts = append(chain.Hosts, &plan.Host{Name: n, Routes: routes})
 			if h.secure && n != anyHost && h.certificate != nil && (n == name || covers(h.certificate, n) == nil) {
 				chain.Certificates[n] = h.certificate
+				if from, written := e.c.certificates[h.certificate]; written {
+					chain.From[n] = from
+				}
 			}
 		}
 	}

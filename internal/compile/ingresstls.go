@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/doorward/doorward/internal/object"
+	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
 )
 
@@ -109,6 +110,7 @@ func (e *edge) parsed(item object.Item[*corev1.Secret]) (*tls.Certificate, error
 	cert, err := keyPair(item.Object)
 	if err == nil {
 		e.certificates[key] = cert
+		e.c.certificates[cert] = plan.Origin{Ref: item.Ref, Origin: item.Origin}
 	}
 	return cert, err
 }

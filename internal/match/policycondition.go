@@ -261,3 +261,35 @@ func (c *PolicyCondition) secret() bool {
 }
 
 func decimal(n int) string { return strconv.Itoa(n) }
+
+// Have is what r has where the condition looks, as a value of a policy would name it;
+// false where there is nothing. Of several claims it is the first.
+func (c *PolicyCondition) Have(r *Request) (string, bool) {
+	switch c.Fact {
+	case FactClaim:
+		var first string
+		found := r.Token.claim(c.Name, func(text string) bool { first = text; return true })
+		return first, found
+	case FactNamespace, FactServiceAccount, FactTrustDomain:
+		domain, rest, _ := strings.Cut(r.Source, "/ns/")
+		namespace, account, ok := strings.Cut(rest, "/sa/")
+		return map[Fact]string{FactNamespace: namespace, FactServiceAccount: namespace + "/" + account, FactTrustDomain: domain}[c.Fact], ok
+	}
+	return c.text(r)
+}
+
+// Key is the key of a condition in a policy's when.
+func (c *PolicyCondition) Key() string {
+	if c.Fact == FactClaim && len(c.Name) == 1 {
+		switch c.Name[0] {
+		case "aud":
+			return "request.auth.audiences"
+		case "azp":
+			return "request.auth.presenter"
+		}
+	}
+	return c.What()
+}
+
+// Secret tells that what a request has where the condition looks must not be told.
+func (c *PolicyCondition) Secret() bool { return c.secret() }

@@ -159,7 +159,10 @@ type Chain struct {
 	Certificate *tls.Certificate
 	// Certificates by server name, exact or "*.suffix" (one label), for the edge.
 	Certificates map[string]*tls.Certificate
-	Hosts        []*Host
+	// From tells where certificates were written, by server name; that of
+	// Certificate is under "".
+	From  map[string]Origin
+	Hosts []*Host
 
 	hosts hostIndex
 }
@@ -328,18 +331,30 @@ func (l *Listener) TLS() bool {
 // CertificateFor returns the certificate for a handshake that asks for sni, or
 // nil if the listener refuses the connection.
 func (l *Listener) CertificateFor(sni string) *tls.Certificate {
+	cert, _ := l.certificate(sni)
+	return cert
+}
+
+// CertificateFrom tells where the certificate was written that CertificateFor
+// returns; the zero Origin for one that was not.
+func (l *Listener) CertificateFrom(sni string) Origin {
+	_, from := l.certificate(sni)
+	return from
+}
+
+func (l *Listener) certificate(sni string) (*tls.Certificate, Origin) {
 	sni = strings.ToLower(strings.TrimSuffix(sni, "."))
 	c := l.chain(true, sni)
 	if c == nil || c.Closed {
-		return nil
+		return nil, Origin{}
 	}
 	if cert := c.Certificates[sni]; cert != nil {
-		return cert
+		return cert, c.From[sni]
 	}
 	if i := strings.IndexByte(sni, '.'); i > 0 {
 		if cert := c.Certificates["*"+sni[i:]]; cert != nil {
-			return cert
+			return cert, c.From["*"+sni[i:]]
 		}
 	}
-	return c.Certificate
+	return c.Certificate, c.From[""]
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -230,10 +231,11 @@ func (w *walk) forward(r *Route, f *Forward) *Listener {
 	// What the layer writes by itself comes first: a manifest may edit it.
 	w.hop.Listener.send(w, f)
 	w.editHeaders(r, d)
-	if host := f.Host; host != "" {
+	if host := cmp.Or(f.Host, d.Host); host != "" {
+		if w.tr != nil && host != w.req.Host {
+			w.note("rewrite", "host "+w.req.Host+" to "+host, true, "")
+		}
 		w.req.Host = host
-	} else if d.Host != "" {
-		w.req.Host = d.Host
 	}
 	if f.Rewrite != nil && f.Rewrite.First {
 		if !w.rewriteFirst(f.Rewrite) {

@@ -62,15 +62,15 @@ func (s *Scenario) Run(ctx context.Context) ([]Outcome, problem.List, error) {
 	tokens := jwt.New(jwt.Options{Offline: true})
 	outcomes := make([]Outcome, len(s.Requests))
 	for i := range s.Requests {
-		if outcomes[i], err = s.Requests[i].walk(p, s.world(&s.Requests[i], tokens)); err != nil {
+		if outcomes[i], err = s.Requests[i].walk(p, s.World(&s.Requests[i], tokens)); err != nil {
 			return nil, problems, fmt.Errorf("%s:%d: %w", s.Name, s.Requests[i].Line, err)
 		}
 	}
 	return outcomes, problems, nil
 }
 
-// world is what a request of the scenario is walked in.
-func (s *Scenario) world(r *Request, tokens plan.Verifier) World {
+// World is what a request of the scenario is walked in.
+func (s *Scenario) World(r *Request, tokens plan.Verifier) World {
 	return World{Dice: r.Chance, Tokens: tokens, Authorizer: &asked{s.Authorizers, r.Body}}
 }
 

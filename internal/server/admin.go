@@ -45,10 +45,11 @@ const adminIndex = `doorward
 /metrics   for Prometheus
 /problems  what is wrong with the manifests (JSON)
 /plan      what is served: listeners, hosts and routes in their final order (JSON)
+/explain   what becomes of a request: POST a question, as doorward explain --admin does (JSON; this machine only)
 `
 
 // adminPages are the pages of the admin socket bound to address. They can only
-// be read, and by no page of another site: there is no CORS, and on loopback
+// be read (a question at /explain changes nothing), and by no page of another site: there is no CORS, and on loopback
 // the Host must be one of this machine, so that no name can be rebound to it.
 func (s *Server) adminPages(address net.Addr) http.Handler {
 	mux := http.NewServeMux()
@@ -58,6 +59,7 @@ func (s *Server) adminPages(address net.Addr) http.Handler {
 	mux.Handle("/metrics", s.metricsPage())
 	mux.HandleFunc("/problems", s.problemsPage)
 	mux.HandleFunc("/plan", s.planPage)
+	mux.Handle("/explain", forLoopback(http.HandlerFunc(s.explainPage)))
 	if isLoopback(address) {
 		mux.Handle("/debug/pprof/", forLoopback(http.HandlerFunc(pprof.Index)))
 		mux.Handle("/debug/pprof/cmdline", forLoopback(http.HandlerFunc(pprof.Cmdline)))
@@ -72,6 +74,8 @@ func (s *Server) adminPages(address net.Addr) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("X-Content-Type-Options", "nosniff")
 		switch local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr); {
+		case r.URL.Path == "/explain" && r.Method == http.MethodPost && ownName(r.Host):
+			mux.ServeHTTP(w, r)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			h.Set("Allow", "GET, HEAD")
 			http.Error(w, "the admin pages can only be read", http.StatusMethodNotAllowed)

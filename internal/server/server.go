@@ -33,6 +33,7 @@ import (
 	"github.com/doorward/doorward/internal/meter"
 	"github.com/doorward/doorward/internal/pki"
 	"github.com/doorward/doorward/internal/plan"
+	"github.com/doorward/doorward/internal/problem"
 	"github.com/doorward/doorward/internal/proxy"
 	"github.com/doorward/doorward/internal/source"
 	"github.com/doorward/doorward/internal/telemetry"
@@ -66,6 +67,17 @@ type Options struct {
 	// ReasonHeader has refusals say why, in x-doorward-reason.
 	ReasonHeader bool
 	Version      string // told at /metrics
+	// Explain answers questions about requests at /explain of the admin address, in JSON.
+	// Its error is for who asks. Nil: nobody is answered.
+	Explain func(about Asked, question io.Reader) (any, error)
+}
+
+// Asked is what questions about requests are asked of.
+type Asked struct {
+	Plan     *plan.Plan
+	Problems problem.List
+	Source   source.Options
+	Keys     plan.Verifier
 }
 
 // Direct is a listener on a gateway's Service port, as a caller inside of the
@@ -93,8 +105,9 @@ type Server struct {
 	admin     *http.Server
 	ballast   ballast
 
-	loading sync.Mutex // one load at a time
-	loads   struct{ good, bad atomic.Uint64 }
+	loading    sync.Mutex // one load at a time
+	explaining sync.Mutex // one question at a time
+	loads      struct{ good, bad atomic.Uint64 }
 
 	cancel context.CancelFunc // ends watching
 	work   sync.WaitGroup
