@@ -27,10 +27,12 @@ type authorizationPolicy struct {
 	// everywhere says that its scope cannot be read: it counts for every workload
 	// that it could select.
 	everywhere bool
+	byAddress  bool // some condition is on destination.ip
 	number     int
 	// What it turned out to select.
 	gateways, others int
 	rival            bool // told to name another provider than others of its workload
+	unknownAddress   bool // told of
 }
 
 // dryRunAnnotation has a policy evaluated and noted, but not enforced.
@@ -133,6 +135,7 @@ type scopedPolicies struct {
 
 // file adds a policy to those of its namespace.
 func (c *compiler) file(p *authorizationPolicy) {
+	c.byAddress = c.byAddress || p.byAddress
 	x := c.authorization[p.item.Ref.Namespace]
 	if x == nil {
 		x = &scopedPolicies{byLabel: map[[2]string][]*authorizationPolicy{}}
@@ -170,6 +173,11 @@ func (c *compiler) policiesOf(w *secured, action securityv1beta1.AuthorizationPo
 		for _, p := range c.authorization[ns].about(w.labels) {
 			if p.action != action || !p.everywhere && !c.selects(ns, p.item.Object.Spec.Selector, p.refs, w) {
 				continue
+			}
+			if p.byAddress && !w.address.IsValid() && !p.unknownAddress {
+				p.unknownAddress = true
+				c.onPolicy(problem.NotCarriedOut, p, "spec.rules", "the address of the Pods in namespace "+w.namespace+" with the labels "+labelsText(w.labels)+
+					" is not known: the rules that ask for destination.ip are closed there", "attach endpoints, or use destination.port or hosts")
 			}
 			if w.gateway {
 				p.gateways++

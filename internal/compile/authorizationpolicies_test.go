@@ -64,7 +64,7 @@ func TestBrokenRulesAreClosed(t *testing.T) {
 		{`{when: [{key: source.ip}]}`, problem.Schema, "spec.rules[0].when[0]"},
 		{`{when: [{key: source.ip, values: [a]}]}`, problem.Schema, "spec.rules[0].when[0]"},
 		{`{when: [{key: source.ip, value: [a], values: [127.0.0.1]}]}`, problem.UnknownField, "spec.rules[0].when[0].value"},
-		{`{when: [{key: destination.ip, values: [192.0.2.1]}]}`, problem.NotCarriedOut, "spec.rules[0].when[0].key"},
+		{`{when: [{key: destination.ip, values: [192.0.2.1]}]}`, problem.NotCarriedOut, "spec.rules"},
 		{`{when: [{key: "experimental.envoy.filters.http.a[b]", notValues: [c]}]}`, problem.NotCarriedOut, "spec.rules[0].when[0].key"},
 		{`null`, problem.Schema, "spec.rules[0]"},
 		{`[]`, problem.Schema, "spec.rules[0]"},

@@ -142,6 +142,7 @@ type compiler struct {
 	unknownMutual []plan.Origin   // that ask for ISTIO_MUTUAL of who knows whom
 
 	authorization map[string]*scopedPolicies // by namespace
+	byAddress     bool                       // some policy asks for destination.ip
 	policySets    map[string]plan.PolicySet  // by what is in them
 
 	certificates map[*tls.Certificate]plan.Origin // of Secrets

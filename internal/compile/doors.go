@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,14 +35,14 @@ func (c *compiler) settle(b *plan.Backend, s *service, p *corev1.ServicePort, la
 		return
 	}
 	if of := c.podBehind(s, nil); len(eps) == 0 && c.injected(s.item.Ref.Namespace, of) {
-		b.Sidecar = c.door(s, p, c.mark(s, of), of) // for when there are some
+		b.Sidecar = c.door(s, p, c.mark(s, of, netip.Addr{}), of, netip.Addr{}) // for when there are some
 	}
 	parts := map[string][]endpoint{}
 	for _, e := range eps {
 		e.pod = c.podFor(s, &e)
 		mark := withoutSidecar
 		if c.injected(s.item.Ref.Namespace, e.pod) {
-			mark = c.mark(s, e.pod)
+			mark = c.mark(s, e.pod, e.ip())
 		}
 		parts[mark] = append(parts[mark], e)
 	}
@@ -49,7 +50,7 @@ func (c *compiler) settle(b *plan.Backend, s *service, p *corev1.ServicePort, la
 		part := *b
 		part.Sidecar, part.Split = nil, nil
 		if mark != withoutSidecar {
-			part.Sidecar = c.door(s, p, mark, parts[mark][0].pod)
+			part.Sidecar = c.door(s, p, mark, parts[mark][0].pod, oneAddress(parts[mark]))
 		}
 		if len(parts) == 1 {
 			b.Sidecar = part.Sidecar
@@ -78,8 +79,9 @@ func (c *compiler) podFor(s *service, e *endpoint) *pod {
 }
 
 // mark tells the labels of a Pod that some security object selects by and that
-// not every Pod behind the Service has: "version=v1"; "" for none.
-func (c *compiler) mark(s *service, p *pod) string {
+// not every Pod behind the Service has: "version=v1"; "" for none. Where policies
+// ask for it the Pod's address is among them.
+func (c *compiler) mark(s *service, p *pod, address netip.Addr) string {
 	if c.selecting == nil {
 		c.selecting = c.selectingLabels()
 	}
@@ -90,6 +92,9 @@ func (c *compiler) mark(s *service, p *pod) string {
 		}
 	}
 	slices.Sort(parts)
+	if c.byAddress && address.IsValid() {
+		parts = append(parts, "ip="+address.String())
+	}
 	return strings.Join(parts, ",")
 }
 
@@ -117,16 +122,16 @@ func (c *compiler) selectingLabels() map[string]bool {
 }
 
 // door finds or makes the listener of the sidecars before Pods.
-func (c *compiler) door(s *service, p *corev1.ServicePort, mark string, of *pod) *plan.Listener {
+func (c *compiler) door(s *service, p *corev1.ServicePort, mark string, of *pod, address netip.Addr) *plan.Listener {
 	k := doorKey{s, p.Port, mark}
 	if l := c.doors[k]; l != nil {
 		return l
 	}
 	ref := s.item.Ref
-	w := &secured{namespace: ref.Namespace, labels: of.labels, services: []string{ref.Name}, account: of.account}
+	w := &secured{namespace: ref.Namespace, labels: of.labels, services: []string{ref.Name}, account: of.account, address: address}
 	l := &plan.Listener{
 		Key: workloadKey(ref.Namespace, ref.Name, p.Port, mark), Dialect: plan.Sidecar, Form: c.mesh.form, Port: int(p.Port),
-		TargetPort: c.targetOf(s, p), Guards: c.guards(w), Identity: c.identity(w),
+		Address: address, TargetPort: c.targetOf(s, p), Guards: c.guards(w), Identity: c.identity(w),
 	}
 	l.Door = c.peers(w, l.TargetPort)
 	c.doors[k], c.listeners[l.Key] = l, l

@@ -79,6 +79,26 @@ func (c *compiler) external(s *service, port int32) plan.Endpoint {
 	}
 }
 
+// ip is the endpoint's address without port; invalid for a name.
+func (e *endpoint) ip() netip.Addr {
+	a, _ := netip.ParseAddrPort(e.Address)
+	return a.Addr()
+}
+
+// oneAddress is the IP address that all endpoints have; invalid where they have none,
+// or several.
+func oneAddress(eps []endpoint) netip.Addr {
+	for i := range eps {
+		if eps[i].ip() != eps[0].ip() {
+			return netip.Addr{}
+		}
+	}
+	if len(eps) == 0 {
+		return netip.Addr{}
+	}
+	return eps[0].ip()
+}
+
 func hostPort(host string, port int32) string {
 	if a, err := netip.ParseAddr(host); err == nil && a.Is6() {
 		host = "[" + host + "]"

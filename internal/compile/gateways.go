@@ -235,6 +235,7 @@ func (c *compiler) kindOf(w *gatewayWorkload, sv *server) (secure, opaque bool) 
 // listen adds a listener for each Service port that leads to a group.
 func (c *compiler) listen(w *gatewayWorkload) {
 	door := w.secured()
+	door.address = c.gatewayAddress(w)
 	guards, identity, trusted := c.guards(door), c.identity(door), c.trustedHops(w)
 	for _, s := range w.services {
 		s.gateway = true
@@ -245,7 +246,7 @@ func (c *compiler) listen(w *gatewayWorkload) {
 				continue
 			}
 			target := w.target(p)
-			l := &plan.Listener{Key: key, Dialect: plan.Envoy, Form: c.mesh.form, Port: int(p.Port), TargetPort: target.IntValue(),
+			l := &plan.Listener{Key: key, Dialect: plan.Envoy, Form: c.mesh.form, Port: int(p.Port), Address: door.address, TargetPort: target.IntValue(),
 				TrustedHops: trusted, Guards: guards, Identity: identity}
 			for _, g := range w.groups {
 				if g.target == target {

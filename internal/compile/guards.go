@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"net/netip"
 	"slices"
 
 	typev1beta1 "istio.io/api/type/v1beta1"
@@ -18,7 +19,8 @@ type secured struct {
 	// gateway says that it is a gateway's workload, whose identity is nobody's at
 	// a plain listener.
 	gateway bool
-	account string // its service account
+	account string     // its service account
+	address netip.Addr // of its Pod, where that is one and known
 }
 
 // guards are what judges the requests to a workload before they are routed, in

@@ -168,6 +168,7 @@ func (r *ruleReader) condition(to *match.Conditions, field string, fact match.Fa
 		r.bad(problem.Schema, field, err.Error(), "correct the value")
 		return
 	}
+	condition.Unknown = r.p.action != securityv1beta1.AuthorizationPolicy_ALLOW // closed
 	r.c.lintStars(r.p, r.field+field, fact, values, notValues)
 	*to = append(*to, condition)
 }
@@ -191,6 +192,8 @@ func (r *ruleReader) when(to *match.Conditions, field string, when *securityv1be
 	}
 	values, notValues := when.Values, when.NotValues
 	switch fact {
+	case match.FactDestinationIP:
+		r.p.byAddress = true
 	case match.FactPrincipal:
 		values, notValues = r.c.mesh.principals(values), r.c.mesh.principals(notValues)
 	case match.FactTrustDomain:

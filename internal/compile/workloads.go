@@ -3,6 +3,7 @@ package compile
 import (
 	"cmp"
 	"maps"
+	"net/netip"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -98,6 +99,19 @@ func (c *compiler) trustedHops(w *gatewayWorkload) int {
 		return int(*n)
 	}
 	return c.mesh.trustedHops
+}
+
+// gatewayAddress is the address of a gateway's Pod, where EndpointSlices or Pods tell
+// of one.
+func (c *compiler) gatewayAddress(w *gatewayWorkload) netip.Addr {
+	var all []endpoint
+	for _, s := range w.services {
+		for i := range s.item.Object.Spec.Ports {
+			p := &s.item.Object.Spec.Ports[i]
+			all = slices.Concat(all, c.fromSlices(s, p), c.fromPods(s, p))
+		}
+	}
+	return oneAddress(all)
 }
 
 // servicesBefore are the Services of a namespace that lead to Pods with labels.

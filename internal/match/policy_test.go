@@ -36,7 +36,7 @@ func condition(t *testing.T, key string, values ...string) PolicyCondition {
 
 func judged() *Request {
 	return &Request{
-		Peer: netip.MustParseAddr("10.1.2.3"), Remote: netip.MustParseAddr("203.0.113.9"), LocalPort: 8080, SNI: "app.example.com",
+		Peer: netip.MustParseAddr("10.1.2.3"), Remote: netip.MustParseAddr("203.0.113.9"), Local: netip.MustParseAddr("10.9.8.7"), LocalPort: 8080, SNI: "app.example.com",
 		Source: "cluster.local/ns/shop/sa/cart", Method: "GET", Host: "App.example.com:8080", Target: "/a/b?x", Path: "/a/b",
 		Header: header.Fields{{Name: "x-one", Value: "a"}, {Name: "x-two", Value: "a"}, {Name: "x-two", Value: "b"}, {Name: "x-empty"}, {Name: "cookie", Value: "secret=1"}},
 		Token: NewToken(Token{Issuer: "https://issuer.example/realm", Subject: "alice", SpaceDelimited: []string{"roles"}, Claims: map[string]any{
@@ -82,6 +82,7 @@ func TestPolicyConditions(t *testing.T) {
 		{"method", "GET", true}, {"method", "get", false}, {"method", "G*", true}, {"method", "*", true}, {"method", "!POST", true},
 		{"path", "/a/b", true}, {"path", "/a*", true}, {"path", "*/b", true}, {"path", "*", true}, {"path", "/a/b?x", false}, {"path", "/A/b", false}, {"path", "/a/**", false},
 		{"path", "/*/b", false}, {"path", "/{*}/b", true}, {"path", "/a/{**}", true}, {"path", "/a/b/{**}", false}, {"path", "!/a/*", false},
+		{"destination.ip", "10.9.0.0/16", true}, {"destination.ip", "10.9.8.7", true}, {"destination.ip", "10.1.2.3", false}, {"destination.ip", "!10.9.8.7", false}, {"destination.ip", "!10.1.0.0/16", true},
 		{"destination.port", "8080", true}, {"destination.port", "80", false}, {"destination.port", "!80", true},
 		{"connection.sni", "app.example.com", true}, {"connection.sni", "*.example.com", true}, {"connection.sni", "*", true},
 	} {
@@ -111,9 +112,24 @@ func TestPolicyConditionsOnNothing(t *testing.T) {
 	}
 }
 
+// An address that is not known is closed: it says what the policy's action asks for.
+func TestUnknownAddress(t *testing.T) {
+	for _, values := range [][]string{{"10.0.0.0/8"}, {"!10.0.0.0/8"}} {
+		c := condition(t, "destination.ip", values...)
+		for _, closed := range []bool{false, true} {
+			if c.Unknown = closed; c.Match(&Request{}) != closed {
+				t.Errorf("%s: got %v", c.String(), !closed)
+			}
+		}
+		if why := c.why(&Request{}); !strings.HasPrefix(why, "destination.ip is not known, ") {
+			t.Errorf("the reason is %q", why)
+		}
+	}
+}
+
 func TestPolicyKeysThatAreNone(t *testing.T) {
 	for _, key := range []string{"", "source.user", "request.headers", "request.headers[]", "request.headers[a", "request.headersx[a]", "request.auth.claims", "request.auth.claims[]",
-		"destination.labels[a]", "destination.user", "Source.ip", "destination.ip", "experimental.envoy.filters.network.mysql_proxy[db]"} {
+		"destination.labels[a]", "destination.user", "Source.ip", "experimental.envoy.filters.network.mysql_proxy[db]"} {
 		if _, _, err := PolicyKey(key); err == nil {
 			t.Errorf("%q is taken", key)
 		}

@@ -25,6 +25,7 @@ const (
 	FactPath // the hop's normal form, without query
 	FactPort // Request.LocalPort
 	FactSNI
+	FactDestinationIP // Request.Local
 )
 
 // PolicyCondition is one condition of a rule: one of Values must hold, if there
@@ -35,6 +36,8 @@ type PolicyCondition struct {
 	// Name is of the header, in lower case, or the way to the claim.
 	Name              []string
 	Values, NotValues []PolicyValue
+	// Unknown is what a condition on FactDestinationIP says where that is not known.
+	Unknown bool
 }
 
 // ErrNotCarriedOut says that a key is Istio's, but that Doorward knows no value
@@ -68,7 +71,7 @@ func PolicyKey(key string) (fact Fact, name []string, err error) {
 	case "connection.sni":
 		return FactSNI, nil, nil
 	case "destination.ip":
-		return 0, nil, ErrNotCarriedOut
+		return FactDestinationIP, nil, nil
 	}
 	if header, ok := strings.CutPrefix(key, "request.headers"); ok && brackets(header) {
 		return FactHeader, []string{strings.ToLower(header[1 : len(header)-1])}, nil
@@ -85,7 +88,7 @@ func PolicyKey(key string) (fact Fact, name []string, err error) {
 // PolicyKeys are the keys that PolicyKey knows, for messages.
 func PolicyKeys() []string {
 	return []string{"request.headers[NAME]", "request.auth.principal", "request.auth.audiences", "request.auth.presenter", "request.auth.claims[NAME]",
-		"source.ip", "remote.ip", "source.namespace", "source.principal", "source.serviceAccount", "source.trustDomain", "destination.port", "connection.sni"}
+		"source.ip", "remote.ip", "source.namespace", "source.principal", "source.serviceAccount", "source.trustDomain", "destination.ip", "destination.port", "connection.sni"}
 }
 
 func brackets(s string) bool { return len(s) > 2 && s[0] == '[' && s[len(s)-1] == ']' }
@@ -126,6 +129,9 @@ func NewPolicyCondition(fact Fact, name, values, notValues []string, namespace s
 
 // Match tells whether r fulfils the condition.
 func (c *PolicyCondition) Match(r *Request) bool {
+	if c.Fact == FactDestinationIP && !r.Local.IsValid() {
+		return c.Unknown
+	}
 	return (len(c.Values) == 0 || c.holds(c.Values, r)) && (len(c.NotValues) == 0 || !c.holds(c.NotValues, r))
 }
 
@@ -139,6 +145,8 @@ func (c *PolicyCondition) holds(values []PolicyValue, r *Request) bool {
 		return some(values, func(v *PolicyValue) bool { return v.block.Contains(r.Peer) })
 	case FactRemoteIP:
 		return some(values, func(v *PolicyValue) bool { return v.block.Contains(r.Remote) })
+	case FactDestinationIP:
+		return some(values, func(v *PolicyValue) bool { return v.block.Contains(r.Local) })
 	case FactPort:
 		return some(values, func(v *PolicyValue) bool { return v.port == r.LocalPort })
 	case FactPath:
@@ -177,6 +185,8 @@ func (c *PolicyCondition) text(r *Request) (text string, present bool) {
 		return r.Peer.String(), true
 	case FactRemoteIP:
 		return r.Remote.String(), true
+	case FactDestinationIP:
+		return r.Local.String(), r.Local.IsValid()
 	case FactRequestPrincipal:
 		return r.Token.Principal(), r.Token.Principal() != ""
 	case FactClaim:
@@ -205,7 +215,7 @@ func (c *PolicyCondition) What() string {
 		return "request.auth.claims[" + strings.Join(c.Name, "][") + "]"
 	}
 	return [...]string{"source.principal", "source.namespace", "source.serviceAccount", "source.trustDomain", "source.ip", "remote.ip",
-		"request.auth.principal", "", "", "host", "method", "path", "destination.port", "connection.sni"}[c.Fact]
+		"request.auth.principal", "", "", "host", "method", "path", "destination.port", "connection.sni", "destination.ip"}[c.Fact]
 }
 
 // String prints the condition: source.ip "10.0.0.0/8" but not "10.1.0.0/16".
@@ -235,6 +245,9 @@ const maxTold = 100
 // why tells why r does not fulfil the condition.
 func (c *PolicyCondition) why(r *Request) string {
 	got := "is absent"
+	if c.Fact == FactDestinationIP {
+		got = "is not known"
+	}
 	if text, present := c.text(r); present && c.secret() {
 		got = "is there"
 	} else if present {

@@ -28,7 +28,7 @@ func newPolicyValue(fact Fact, s, namespace string) (PolicyValue, error) {
 	}
 	var err error
 	switch fact {
-	case FactSourceIP, FactRemoteIP:
+	case FactSourceIP, FactRemoteIP, FactDestinationIP:
 		v.block, err = parseBlock(s)
 	case FactPort:
 		v.port, err = parsePort(s)

@@ -24,7 +24,9 @@ type Request struct {
 	// Remote is the client's address as this hop believes it: Peer, or what
 	// X-Forwarded-For says where proxies before it are trusted.
 	Remote netip.Addr
-	// LocalPort is the port that this hop listens on, to its policies.
+	// Local and LocalPort are where this hop listens, to its policies: the address of
+	// its Pod, which is mostly not known, and the port.
+	Local     netip.Addr
 	LocalPort int
 	// Source is who the TLS peer has proved to be, TRUSTDOMAIN/ns/NS/sa/SA; "" nobody.
 	Source string

@@ -16,6 +16,7 @@ package plan
 
 import (
 	"crypto/tls"
+	"net/netip"
 	"slices"
 	"sort"
 	"strings"
@@ -125,7 +126,9 @@ type Listener struct {
 	Guards []Guard
 	// Identity is who the workload is to others: TRUSTDOMAIN/ns/NS/sa/SA; "" nobody.
 	Identity string
-	// TargetPort is the port of the workload that policies know it by.
+	// Address and TargetPort are the Pod's, by which policies know the workload; the
+	// address is mostly not known.
+	Address    netip.Addr
 	TargetPort int
 	// TrustedHops is how many proxies before this one are believed in
 	// X-Forwarded-For and -Proto (MeshConfig gatewayTopology.numTrustedProxies).

@@ -68,7 +68,7 @@ func (w *walk) through(l *Listener) *Listener {
 	if w.tr != nil {
 		w.note("hop", l.Title(), true, "")
 	}
-	w.req.Remote, w.req.LocalPort, w.req.Token = w.req.Peer, l.TargetPort, nil
+	w.req.Remote, w.req.Local, w.req.LocalPort, w.req.Token = w.req.Peer, l.Address, l.TargetPort, nil
 	w.chain, w.way = l.chain(w.req.Secure, w.req.SNI), way{}
 	if l.Dialect == Sidecar && w.behind == nil || l.Dialect != Sidecar && (w.chain == nil || w.chain.Closed) {
 		w.reply(Reply{Status: l.unreachableStatus(), Reason: "no server of " + l.Key + " takes this connection"})
