@@ -189,6 +189,7 @@ func (s *site) begin(v *plan.Visit, x *session, target string) plan.Entry {
 		s.m.o.Log.Error("a session cannot be kept", "provider", p.Key, "error", err)
 		return page(v, 500, "You cannot be logged in", "Your account has more data than a browser can keep. Please tell your administrator.", "", err.Error())
 	}
+	s.count.loggedIn.Add(1)
 	e := redirect(absolute(v.Scheme, v.Host, target), "logged in as "+x.user.Subject)
 	e.Cookies, _ = sessionCookies(p.LoginProvider, v, sealed, x.ends(p.LoginProvider).Sub(s.m.o.Now()))
 	return e

@@ -40,6 +40,7 @@ type Manager struct {
 	o       Options
 	made    *madeKeys
 	revoked *revocations
+	counts  counts
 
 	ctx    context.Context // ends with the Manager
 	cancel context.CancelFunc

@@ -18,6 +18,7 @@ func (s *site) signOut(ctx context.Context, v *plan.Visit) plan.Entry {
 	x := s.session(v)
 	to := absolute(v.Scheme, v.Host, wanted)
 	if x != nil {
+		s.count.loggedOut.Add(1)
 		s.m.revoked.add(revocation{Key: p.Key, ID: x.ID, Until: x.ends(p.LoginProvider).Unix()})
 		if at := s.endSession(ctx, v, x, wanted); at != "" {
 			to = at
@@ -71,6 +72,7 @@ func (s *site) backchannel(ctx context.Context, v *plan.Visit) plan.Entry {
 		e.Reply.Header.Add("content-type", "application/json")
 		e.Reply.Body = `{"error":"invalid_request"}` + "\n"
 	} else {
+		s.count.loggedOutThere.Add(1)
 		e.Why = "logged out by the provider"
 	}
 	e.Reply.Reason = e.Why

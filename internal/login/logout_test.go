@@ -28,6 +28,8 @@ func TestSignOut(t *testing.T) {
 	again.set(copied)
 	again.do("GET", "/", "")
 	again.want(401)
+	b.open("/oauth2/callback?state=forged&code=x")
+	st.counted(`logouts_total{by="user",provider="istio-system/oauth2-proxy"} 1`, `logins_total{provider="istio-system/oauth2-proxy",result="failure"} 1`)
 	b.open("/oauth2/sign_out?rd=https://evil.example/")
 	if got := b.last.Header.Get("Location"); got != site+"/" {
 		t.Errorf("without a session sent to %q", got)

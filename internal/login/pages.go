@@ -67,6 +67,7 @@ func redirect(to, why string) plan.Entry {
 // failed tells a person that a login came to nothing, and offers another. Why is for
 // operators only.
 func (s *site) failed(v *plan.Visit, target, why string) plan.Entry {
+	s.count.failed.Add(1)
 	s.m.o.Log.Info("a login came to nothing", "provider", s.config.Load().Key, "reason", why)
 	return page(v, 403, "This login did not work",
 		"It may have taken too long, been begun in another window, or been refused. You can begin again.", s.startAt(target), why)

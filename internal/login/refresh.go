@@ -103,10 +103,13 @@ func (s *site) carryOut(n *renewal, x *session) {
 	}
 	switch {
 	case err == nil:
+		s.count.refreshed.Add(1)
 		s.config.Load().opened.put(n.sealed, renewed)
 	case errors.Is(err, errEnded):
+		s.count.ended.Add(1)
 		s.m.o.Log.Info("the provider has ended a session", "provider", s.config.Load().Key, "subject", x.user.Subject, "error", err)
 	default:
+		s.count.refreshAway.Add(1)
 		n.renewed, n.away, n.until = nil, err, s.m.o.Now().Add(pauseAway)
 	}
 }

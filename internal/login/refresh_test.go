@@ -97,6 +97,10 @@ func TestRefreshThatFails(t *testing.T) {
 	b.set(other)
 	b.do("GET", "/x", "")
 	b.want(401) // renewed for somebody else
+	st.counted(`logins_total{provider="istio-system/oauth2-proxy",result="success"} 3`,
+		`login_refreshes_total{provider="istio-system/oauth2-proxy",result="success"} 0`,
+		`login_refreshes_total{provider="istio-system/oauth2-proxy",result="ended"} 2`,
+		`login_refreshes_total{provider="istio-system/oauth2-proxy",result="unavailable"} 1`)
 }
 
 func TestProviderAway(t *testing.T) {

@@ -44,6 +44,7 @@ type site struct {
 	client   *http.Client
 	fresh    refreshes
 	used     usedStates
+	count    *counters
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -64,7 +65,7 @@ type found struct {
 }
 
 func newSite(m *Manager, p *plan.LoginProvider) *site {
-	s := &site{m: m, tried: make(chan struct{})}
+	s := &site{m: m, tried: make(chan struct{}), count: m.counts.of(p.Key)}
 	s.ctx, s.cancel = context.WithCancel(m.ctx)
 	s.fresh.init(m.o.Now)
 	s.used.now = m.o.Now

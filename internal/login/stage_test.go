@@ -119,7 +119,7 @@ func newStage(t *testing.T, p *idp, x setting) *stage {
 	st := &stage{t: t, idp: p, manifests: t.TempDir() + "/m.yaml"}
 	st.write(x)
 	s, err := server.Start(t.Context(), server.Options{
-		HTTP: "127.0.0.1:0", HTTPS: "127.0.0.1:0", Drain: time.Minute, State: x.state,
+		HTTP: "127.0.0.1:0", HTTPS: "127.0.0.1:0", Admin: "127.0.0.1:0", Drain: time.Minute, State: x.state,
 		Manifests: server.Manifests{
 			Source: source.Options{Files: []string{st.manifests}},
 			Compile: compile.Options{HTTPSPort: 443, Endpoints: []compile.Attached{
@@ -141,6 +141,25 @@ func newStage(t *testing.T, p *idp, x setting) *stage {
 		}
 	})
 	return st
+}
+
+// counted looks for lines of /metrics.
+func (st *stage) counted(lines ...string) {
+	st.t.Helper()
+	resp, err := http.Get("http://" + st.Addr("admin").String() + "/metrics")
+	if err != nil {
+		st.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	if err != nil {
+		st.t.Fatal(err)
+	}
+	for _, line := range lines {
+		if !strings.Contains(string(page), "\ndoorward_"+line+"\n") {
+			st.t.Errorf("/metrics has no %s", line)
+		}
+	}
 }
 
 // write writes the manifests; they are in force after Reload.

@@ -189,6 +189,7 @@ func hostOr(host string) string {
 
 // away tells that the provider cannot be asked.
 func (s *site) away(v *plan.Visit, err error) plan.Entry {
+	s.count.away.Add(1)
 	why := "the login provider " + s.config.Load().Issuer + " cannot be asked: " + err.Error()
 	// Anybody can be turned away as often as they like: a line a second is enough.
 	if last, now := s.lastAway.Load(), s.m.o.Now().Unix(); now != last && s.lastAway.CompareAndSwap(last, now) {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/doorward/doorward/internal/extauthz"
+	"github.com/doorward/doorward/internal/login"
 	"github.com/doorward/doorward/internal/problem"
 	"github.com/doorward/doorward/internal/telemetry"
 	"github.com/doorward/doorward/internal/upstream"
@@ -16,6 +17,7 @@ func (s *Server) metricsPage() http.Handler {
 	s.addConfig(r)
 	s.addUpstreams(r)
 	s.addAuthorizers(r)
+	s.addLogins(r)
 	r.Counter("doorward_access_log_dropped_total", "Lines of the access log that were dropped because its reader is slow.", nil, one(func() float64 { return float64(s.accessLog.Dropped()) }))
 	r.Counter("doorward_mirrored_requests_total", "Copies of requests, by whether they were sent to a mirror.", []string{"sent"}, func(add func(telemetry.Sample)) {
 		n := s.proxy.Counts()
@@ -125,6 +127,38 @@ func (s *Server) addAuthorizers(r *telemetry.Registry) {
 		r.Counter("envoy_http_ext_authz_"+m.name, m.help, []string{"provider"}, func(add func(telemetry.Sample)) {
 			for provider, n := range s.authz.Counts() {
 				add(sample(float64(m.value(n)), provider))
+			}
+		})
+	}
+}
+
+// addLogins tells of the logins at providers.
+func (s *Server) addLogins(r *telemetry.Registry) {
+	type result struct {
+		name  string
+		value func(login.Counts) uint64
+	}
+	for _, m := range []struct {
+		name, help, label string
+		results           []result
+	}{
+		{"logins", "Logins that came back from a provider or could not be sent there.", "result", []result{
+			{"success", func(n login.Counts) uint64 { return n.LoggedIn }},
+			{"failure", func(n login.Counts) uint64 { return n.Failed }},
+			{"unavailable", func(n login.Counts) uint64 { return n.Away }}}},
+		{"login_refreshes", "Sessions that were to get new tokens.", "result", []result{
+			{"success", func(n login.Counts) uint64 { return n.Refreshed }},
+			{"ended", func(n login.Counts) uint64 { return n.Ended }},
+			{"unavailable", func(n login.Counts) uint64 { return n.RefreshAway }}}},
+		{"logouts", "Sessions that were ended.", "by", []result{
+			{"user", func(n login.Counts) uint64 { return n.LoggedOut }},
+			{"provider", func(n login.Counts) uint64 { return n.LoggedOutThere }}}},
+	} {
+		r.Counter("doorward_"+m.name+"_total", m.help, []string{"provider", m.label}, func(add func(telemetry.Sample)) {
+			for provider, n := range s.logins.Counts() {
+				for _, x := range m.results {
+					add(sample(float64(x.value(n)), provider, x.name))
+				}
 			}
 		})
 	}
