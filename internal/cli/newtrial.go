@@ -134,21 +134,20 @@ func try(ctx context.Context, app *scaffold.App, s *site, target string) (*made,
 	if err != nil {
 		return nil, err
 	}
-	there := *app // names the platform from where the trial is
+	trial := app.Tests() // which name the application alone
 	for _, name := range append(slices.Clone(s.source.Files), s.source.Kustomizations...) {
-		absolute, relative, err := named(name, filepath.Join(target, scaffold.TestsIn))
+		name, err := named(name, filepath.Join(target, scaffold.TestsIn))
 		if err != nil {
 			return nil, err
 		}
-		app.Platform.Manifests = append(app.Platform.Manifests, relative)
-		there.Platform.Manifests = append(there.Platform.Manifests, absolute)
+		app.Platform.Manifests = append(app.Platform.Manifests, name)
 	}
 	temp, err := os.MkdirTemp("", "doorward-new")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(temp)
-	if err := scaffold.WriteIn(temp, append(files, there.Tests()...)); err != nil {
+	if err := scaffold.WriteIn(temp, append(files, trial...)); err != nil {
 		return nil, err
 	}
 	m := s.manifests()
@@ -174,7 +173,7 @@ func (m *made) test(ctx context.Context, app *scaffold.App, s *site, temp, targe
 	if err != nil {
 		return fmt.Errorf("the tests that are made cannot be read: %w", err) // our own mistake
 	}
-	report := suite.Run(ctx, []*suite.File{file}, suite.Options{})
+	report := suite.Run(ctx, []*suite.File{file}, suite.Options{Source: s.source})
 	m.tests = report.Files[0]
 	if m.tests.Err != nil {
 		return m.tests.Err
@@ -182,13 +181,7 @@ func (m *made) test(ctx context.Context, app *scaffold.App, s *site, temp, targe
 	if m.tests.Failed() > 0 {
 		var text strings.Builder
 		err = writeTests(&text, report, false, false)
-		names := []string{temp, target}
-		for _, name := range append(slices.Clone(s.source.Files), s.source.Kustomizations...) {
-			if absolute, err := filepath.Abs(name); err == nil {
-				names = append(names, absolute, name)
-			}
-		}
-		m.failed = strings.NewReplacer(names...).Replace(text.String())
+		m.failed = strings.ReplaceAll(text.String(), temp, target)
 	}
 	return err
 }
@@ -198,20 +191,21 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// named is a path from the root on, and as files in a directory name it.
-func named(name, dir string) (absolute, relative string, err error) {
+// named is a path as files in a directory name it.
+func named(name, dir string) (string, error) {
 	from, err := filepath.Abs(dir)
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
-	if absolute, err = filepath.Abs(name); err != nil {
-		return "", "", err
+	to, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
 	}
-	relative, err = filepath.Rel(from, absolute)
-	if err == nil && !utf8.ValidString(absolute+relative) {
+	relative, err := filepath.Rel(from, to)
+	if err == nil && !utf8.ValidString(relative) {
 		err = fmt.Errorf("the path %q cannot be written into a test file: it is not in UTF-8", name)
 	}
-	return absolute, filepath.ToSlash(relative), err
+	return filepath.ToSlash(relative), err
 }
 
 // brought are the problems that the platform alone has not, with the files named as they
