@@ -24,7 +24,7 @@ func (c *comparison) because(a, b *witness.Visit, x, y *Outcome) []Cause {
 		}
 	}
 	for _, o := range []*Outcome{x, y} { // what has refused is enough
-		if o.Verdict.shut() && len(all) == 0 {
+		if o.Verdict.Shut() && len(all) == 0 {
 			look(o.By)
 		}
 	}

@@ -105,20 +105,8 @@ type Side struct {
 
 // Compare tells what changes from one plan to another, for their own examples and more.
 func Compare(before, after Side, more ...witness.Example) *Report {
-	c := &comparison{before: before, after: after, folds: map[fold]*Change{}, logins: asks(before.Plan) || asks(after.Plan),
-		forged: identities(before.Plan, after.Plan), altered: map[object.Ref]alteration{}, open: map[string]bool{}}
-	examples := slices.Concat(more, witness.Examples(after.Plan), witness.Examples(before.Plan))
-	seen := make(map[string]bool, len(examples))
-	for i := range examples {
-		e := &examples[i]
-		key := e.String() + "\x00" + e.Caller.Name
-		if seen[key] {
-			continue
-		}
-		seen[key] = true
-		c.example(e)
-	}
-	report := &Report{Examples: len(seen)}
+	c := newComparison(before, after)
+	report := &Report{Examples: c.all(more)}
 	for _, change := range c.order {
 		change.Count = len(change.requests)
 		report.Changes = append(report.Changes, *change)
@@ -129,6 +117,34 @@ func Compare(before, after Side, more ...witness.Example) *Report {
 	return report
 }
 
+// Each calls yield for every example that something changes for, and returns how many
+// examples there are. Nothing is folded.
+func Each(before, after Side, yield func(*Change), more ...witness.Example) (examples int) {
+	c := newComparison(before, after)
+	c.yield = yield
+	return c.all(more)
+}
+
+func newComparison(before, after Side) *comparison {
+	return &comparison{before: before, after: after, folds: map[fold]*Change{}, logins: asks(before.Plan) || asks(after.Plan),
+		forged: identities(before.Plan, after.Plan), altered: map[object.Ref]alteration{}, open: map[string]bool{}}
+}
+
+// all walks the examples of both sides, and more.
+func (c *comparison) all(more []witness.Example) int {
+	examples := slices.Concat(more, witness.Examples(c.after.Plan), witness.Examples(c.before.Plan))
+	seen := make(map[string]bool, len(examples))
+	for i := range examples {
+		e := &examples[i]
+		key := e.String() + "\x00" + e.Caller.Name
+		if !seen[key] {
+			seen[key] = true
+			c.example(e)
+		}
+	}
+	return len(seen)
+}
+
 // comparison is one in progress.
 type comparison struct {
 	before, after Side
@@ -137,6 +153,7 @@ type comparison struct {
 	forged        []string // the headers by which applications know who asks
 	folds         map[fold]*Change
 	order         []*Change
+	yield         func(*Change)             // instead of folding
 	open          map[string]bool           // requests that became reachable without login
 	altered       map[object.Ref]alteration // as far as that was asked
 }
@@ -151,9 +168,9 @@ type fold struct {
 // kind is what outcomes of one line have in common.
 func (o *Outcome) kind() string {
 	switch {
-	case o.Verdict.in():
+	case o.Verdict.In():
 		return "in"
-	case o.Verdict.shut():
+	case o.Verdict.Shut():
 		return "shut"
 	}
 	return string(o.Verdict)
@@ -163,7 +180,7 @@ func (o *Outcome) kind() string {
 func (c *comparison) example(e *witness.Example) {
 	a, b := c.walk(e, &e.Request)
 	if !same(a, b) {
-		x, y := of(a), of(b)
+		x, y := Of(a), Of(b)
 		if class, edited, ok := c.classify(e, &x, &y); ok {
 			c.add(Change{Class: class, Example: *e, Before: x, After: y, Edits: edited, Because: c.because(a, b, &x, &y)})
 		}
@@ -187,6 +204,10 @@ func (c *comparison) walk(e *witness.Example, r *witness.Request) (a, b *witness
 // add folds a change into those of its kind. What is only the same for people who are
 // logged in as for everybody is left out.
 func (c *comparison) add(change Change) {
+	if c.yield != nil {
+		c.yield(&change)
+		return
+	}
 	request := change.Example.String()
 	switch {
 	case change.Class.Open():
@@ -220,7 +241,7 @@ func (c *comparison) add(change Change) {
 func (c *Change) plainness() int {
 	e := &c.Example
 	n := len(e.Header) * 4
-	if !c.Before.Verdict.in() && !c.After.Verdict.in() {
+	if !c.Before.Verdict.In() && !c.After.Verdict.In() {
 		n += 16
 	}
 	if c.Before.Verdict == Fails || c.After.Verdict == Fails {
@@ -243,24 +264,24 @@ func (c *Change) plainness() int {
 func (c *comparison) classify(e *witness.Example, x, y *Outcome) (Class, []string, bool) {
 	anyone := e.Caller.IsAnonymous()
 	switch {
-	case y.Verdict.in() && !x.Verdict.in():
+	case y.Verdict.In() && !x.Verdict.In():
 		was := x.Verdict
 		if was == Redirected {
 			was = c.behindTLS(e, was)
 		}
 		switch {
-		case anyone && was.shut():
+		case anyone && was.Shut():
 			return Opened, nil, true
-		case was.shut():
+		case was.Shut():
 			return Widened, nil, true
-		case y.Verdict == Fails || was.in():
+		case y.Verdict == Fails || was.In():
 			return Turned, nil, true
 		case anyone && c.logins && was == Nothing:
 			return Published, nil, true
 		}
 		return Added, nil, true
-	case x.Verdict.in() && !y.Verdict.in():
-		if y.Verdict.shut() {
+	case x.Verdict.In() && !y.Verdict.In():
+		if y.Verdict.Shut() {
 			return Closed, nil, true
 		}
 		return Lost, nil, true
@@ -268,7 +289,7 @@ func (c *comparison) classify(e *witness.Example, x, y *Outcome) (Class, []strin
 		return Lost, nil, true
 	case x.Verdict == Fails && y.Verdict == Reaches:
 		return Added, nil, true
-	case x.Verdict.in() && x.Backend != y.Backend:
+	case x.Verdict.In() && x.Backend != y.Backend:
 		return Retargeted, edits(x, y), true
 	case x.Verdict == Nothing:
 		return Added, nil, y.Verdict != Nothing
@@ -290,7 +311,7 @@ func (c *comparison) behindTLS(e *witness.Example, was Verdict) Verdict {
 	r.Secure = true
 	var v witness.Visit
 	if v.Walk(c.before.Plan, &r, &e.Caller) {
-		o := of(&v)
+		o := Of(&v)
 		return o.Verdict
 	}
 	return was
@@ -322,7 +343,7 @@ func (c *comparison) forge(e *witness.Example) {
 	for _, name := range names {
 		shown.Request.Header.Set(name, lie)
 	}
-	x, y := of(a), of(b)
+	x, y := Of(a), Of(b)
 	c.add(Change{Class: Forgeable, Example: shown, Before: x, After: y, Because: c.because(a, b, &x, &y),
 		Edits: []string{"the application believes the client's " + strings.Join(names, ", ")}})
 }

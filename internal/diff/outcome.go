@@ -23,11 +23,11 @@ const (
 	Nothing    Verdict = "nothing"    // nothing is routed there
 )
 
-// in tells that no guard has stopped the request on its way to an application.
-func (v Verdict) in() bool { return v == Reaches || v == Fails }
+// In tells that no guard has stopped the request on its way to an application.
+func (v Verdict) In() bool { return v == Reaches || v == Fails }
 
-// shut tells that a guard has.
-func (v Verdict) shut() bool { return v == Login || v == Refused }
+// Shut tells that a guard has.
+func (v Verdict) Shut() bool { return v == Login || v == Refused }
 
 // Outcome is what became of a request.
 type Outcome struct {
@@ -78,8 +78,8 @@ func (o *Outcome) String() string {
 	return decimal(o.Status)
 }
 
-// of tells what became of a visit; nil is one that found no listener.
-func of(v *witness.Visit) Outcome {
+// Of tells what became of a visit; nil is one that found no listener.
+func Of(v *witness.Visit) Outcome {
 	if v == nil {
 		return Outcome{Verdict: Nothing, Reason: "there is no such listener"}
 	}
@@ -259,7 +259,7 @@ func edits(a, b *Outcome) []string {
 		tell("weights", strings.Join(a.Shares, ", "), strings.Join(b.Shares, ", "))
 	}
 	tell("mirrors", strings.Join(a.Mirrors, ", "), strings.Join(b.Mirrors, ", "))
-	if a.Verdict.in() && b.Verdict.in() {
+	if a.Verdict.In() && b.Verdict.In() {
 		x, y := a.Limits, b.Limits
 		for _, d := range []struct {
 			name string

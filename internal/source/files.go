@@ -17,7 +17,12 @@ import (
 const maxFile = 64 << 20
 
 // disk reads files: from fsys, or when that is nil from the machine.
-type disk struct{ fsys fs.FS }
+type disk struct {
+	fsys   fs.FS
+	edited map[string][]byte // Options.Edited
+}
+
+func newDisk(o Options) disk { return disk{o.FS, o.Edited} }
 
 func inFS(name string) string { return path.Clean(filepath.ToSlash(name)) }
 
@@ -44,12 +49,43 @@ func (d disk) open(name string) (io.ReadCloser, error) {
 
 // read reads a file of at most maxFile bytes.
 func (d disk) read(name string) ([]byte, error) {
+	if text, ok := d.edit(name); ok {
+		return text, nil
+	}
 	f, err := d.open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	return readBounded(f)
+}
+
+// edit is what a file is taken to hold, by whatever name it goes.
+func (d disk) edit(name string) ([]byte, bool) {
+	if len(d.edited) == 0 {
+		return nil, false
+	}
+	real := d.real(name)
+	for edited, text := range d.edited {
+		if d.real(edited) == real {
+			return text, true
+		}
+	}
+	return nil, false
+}
+
+// real is the one name of a file on the machine.
+func (d disk) real(name string) string {
+	if d.fsys != nil {
+		return inFS(name)
+	}
+	if abs, err := filepath.Abs(name); err == nil {
+		name = abs
+	}
+	if links, err := filepath.EvalSymlinks(name); err == nil {
+		name = links
+	}
+	return filepath.Clean(name)
 }
 
 func readBounded(r io.Reader) ([]byte, error) {

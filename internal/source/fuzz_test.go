@@ -49,7 +49,7 @@ func FuzzReferences(f *testing.F) {
 	f.Add([]byte("resources: &a [*a, '.', '../..', a=b]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		fsys := fstest.MapFS{"base/kustomization.yaml": {Data: data}, "base/a.yaml": {Data: data}}
-		refs, err := disk{fsys}.references("base")
+		refs, err := disk{fsys: fsys}.references("base")
 		if err == nil && !refs.files["base/kustomization.yaml"] {
 			t.Error("the kustomization itself is missing")
 		}

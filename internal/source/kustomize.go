@@ -30,7 +30,7 @@ func (r *reader) readKustomization(d disk, dir string) error {
 	if err != nil {
 		return fmt.Errorf("build the kustomization %s: %w", dir, err)
 	}
-	t := tracer{newFinder(Options{FS: d.fsys}), dir, refs.manifests()}
+	t := tracer{newFinder(Options{FS: d.fsys, Edited: d.edited}), dir, refs.manifests()}
 	for _, res := range built.Resources() {
 		if err := r.readResource(res, &t); err != nil {
 			return fmt.Errorf("build the kustomization %s: %w", dir, err)
@@ -49,7 +49,7 @@ func build(d disk, dir string) (resmap.ResMap, error) {
 	files := filesys.MakeFsOnDisk()
 	if d.fsys != nil {
 		dir = path.Join("/", inFS(dir))
-		if files, err = inMemory(d.fsys); err != nil {
+		if files, err = inMemory(d); err != nil {
 			return nil, err
 		}
 	}
@@ -58,17 +58,17 @@ func build(d disk, dir string) (resmap.ResMap, error) {
 		return nil, err
 	}
 	top := abs.Join(filepath.Base(name))
-	return krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(annotating{files, top}, dir)
+	return krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(annotating{files, top, d}, dir)
 }
 
 // inMemory copies a file system into one that kustomize can use.
-func inMemory(from fs.FS) (filesys.FileSystem, error) {
+func inMemory(from disk) (filesys.FileSystem, error) {
 	to := filesys.MakeFsInMemory()
-	err := fs.WalkDir(from, ".", func(name string, e fs.DirEntry, err error) error {
+	err := fs.WalkDir(from.fsys, ".", func(name string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
-		data, err := disk{from}.read(name)
+		data, err := from.read(name)
 		if err != nil {
 			return err
 		}
@@ -81,11 +81,15 @@ func inMemory(from fs.FS) (filesys.FileSystem, error) {
 // origin annotations.
 type annotating struct {
 	filesys.FileSystem
-	top string
+	top  string
+	disk disk // what is edited
 }
 
 func (a annotating) ReadFile(name string) ([]byte, error) {
 	data, err := a.FileSystem.ReadFile(name)
+	if text, ok := a.disk.edit(name); ok && err == nil && a.disk.fsys == nil {
+		data = text
+	}
 	if err != nil || filepath.Clean(name) != a.top {
 		return data, err
 	}
@@ -257,4 +261,36 @@ func (t *tracer) generated(origin *resource.Origin, h header, none traced) trace
 		}
 	}
 	return found
+}
+
+// Holders are the places in which an object may be written: that of its origin, and the
+// documents with its kind and name among the manifests and patches of the kustomizations.
+// Those that are applied later come first. Patches inside of a kustomization.yaml and
+// lists of JSON operations are not among them.
+func (o Options) Holders(ref object.Ref, origin object.Origin) []object.Origin {
+	f := newFinder(o)
+	var all []object.Origin
+	for _, dir := range o.Kustomizations {
+		if isKustomization(filepath.Base(dir)) {
+			dir = filepath.Dir(dir)
+		}
+		refs, err := f.disk.references(dir)
+		if err != nil {
+			continue
+		}
+		for _, file := range refs.manifests() {
+			for _, doc := range f.documents(file) {
+				root := doc.tree()
+				if root == nil {
+					continue
+				}
+				h := headerOf(root)
+				at := object.Origin{File: file, Line: doc.line + root.Line - 1}
+				if h.kind == ref.Kind && h.name != "" && strings.Contains(ref.Name, h.name) && (h.namespace == "" || h.namespace == ref.Namespace) && at != origin {
+					all = append(all, at)
+				}
+			}
+		}
+	}
+	return append(all, origin)
 }

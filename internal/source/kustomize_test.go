@@ -169,7 +169,7 @@ func TestKustomizationFails(t *testing.T) {
 }
 
 func TestReferences(t *testing.T) {
-	refs, err := disk{platform()}.references("overlays/production")
+	refs, err := disk{fsys: platform()}.references("overlays/production")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ type located struct {
 }
 
 func newFinder(o Options) *finder {
-	return &finder{disk: disk{o.FS}, texts: o.Texts, files: make(map[string][]*located)}
+	return &finder{disk: newDisk(o), texts: o.Texts, files: make(map[string][]*located)}
 }
 
 // documents lists the documents of a file; none when it cannot be read.

@@ -43,6 +43,9 @@ type Options struct {
 	// FS holds the files; nil is the machine's file system. Names in an FS
 	// are slash-separated and relative.
 	FS fs.FS
+	// Edited is what files are taken to hold instead, by name: an edit is tried before
+	// it is written. The files must be there.
+	Edited map[string][]byte
 }
 
 // Text is a piece of manifests inside of something else.
@@ -72,7 +75,7 @@ func Load(ctx context.Context, opts Options) (*object.Set, problem.List, error) 
 }
 
 func (r *reader) load(ctx context.Context, opts Options) error {
-	d := disk{opts.FS}
+	d := newDisk(opts)
 	seen := make(map[string]bool)
 	for _, name := range opts.Files {
 		if err := ctx.Err(); err != nil {
