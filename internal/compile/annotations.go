@@ -54,10 +54,12 @@ func annotationRows() []annotationRow {
 		{carried, "enable-cors cors-allow-origin cors-allow-methods cors-allow-headers cors-expose-headers cors-allow-credentials cors-max-age", ""},
 
 		{carried, "limit-rps limit-rpm limit-burst-multiplier limit-allowlist limit-whitelist", ""},
+		{carried, "auth-url auth-method auth-signin auth-signin-redirect-param auth-response-headers auth-request-redirect satisfy", ""},
 		{carried, "proxy-next-upstream proxy-next-upstream-tries", ""},
 		{carried, "canary canary-by-header canary-by-header-value canary-by-header-pattern canary-by-cookie canary-weight canary-weight-total", ""},
 
 		{accepted, "proxy-buffer-size proxy-buffers-number proxy-busy-buffers-size proxy-max-temp-file-size client-body-buffer-size", ""},
+		{accepted, "auth-keepalive auth-keepalive-requests auth-keepalive-timeout", ""},
 		{accepted, "proxy-request-buffering proxy-buffering service-upstream http2-push-preload enable-rewrite-log enable-global-auth", ""},
 
 		{ignored, "default-backend", ""},
@@ -74,9 +76,9 @@ func annotationRows() []annotationRow {
 		{ignored, "session-cookie-expires session-cookie-max-age session-cookie-samesite session-cookie-conditional-samesite-none", ""},
 		{ignored, "session-cookie-secure session-cookie-change-on-failure upstream-hash-by upstream-hash-by-subset upstream-hash-by-subset-size", ""},
 		// They only shape what auth-type or auth-url asks for.
-		{ignored, "auth-secret-type auth-realm auth-method auth-signin auth-signin-redirect-param auth-response-headers", ""},
-		{ignored, "auth-proxy-set-headers auth-request-redirect auth-cache-key auth-cache-duration auth-always-set-cookie", ""},
-		{ignored, "auth-keepalive auth-keepalive-requests auth-keepalive-timeout auth-keepalive-share-vars", ""},
+		{ignored, "auth-secret-type auth-realm", ""},
+		{ignored, "auth-proxy-set-headers auth-cache-key auth-cache-duration", ""},
+		{ignored, "auth-always-set-cookie auth-keepalive-share-vars", "false"},
 		{ignored, "mirror-target mirror-host mirror-request-body", ""},
 		{ignored, "enable-access-log", "true"},
 		{ignored, "enable-opentelemetry opentelemetry-trust-incoming-span opentelemetry-operation-name", ""},
@@ -87,10 +89,9 @@ func annotationRows() []annotationRow {
 		{ignored, "secure-backends secure-verify-ca-secret base-url-scheme add-base-url grpc-backend session-cookie-hash", ""},
 
 		// Without these, paths would be open that are not meant to be.
-		{closes, "auth-type auth-secret auth-url", ""},
+		{closes, "auth-type auth-secret", ""},
 		{closes, "auth-tls-secret auth-tls-verify-client auth-tls-match-cn auth-tls-verify-depth auth-tls-error-page", ""},
 		{closes, "auth-tls-pass-certificate-to-upstream", "false"},
-		{closes, "satisfy", "all"},
 		{closes, "proxy-ssl-verify", "off"},
 		{closes, "enable-modsecurity enable-owasp-core-rules", "false"},
 
@@ -123,6 +124,7 @@ type settings struct {
 	cors
 	canary
 	limits
+	authURL
 	retry         plan.Retry
 	customHeaders string   // the ConfigMap, NAMESPACE/NAME
 	aliases       []string // server-alias

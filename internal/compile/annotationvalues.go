@@ -55,7 +55,7 @@ func (s *settings) set(name, value string) (ok, known bool) {
 
 // setOwn reads a setting that only annotations have.
 func (s *settings) setOwn(name, value string) (ok, known bool) {
-	for _, set := range [...]func(name, value string) (ok, known bool){s.redirects.set, s.patterns.set, s.cors.set, s.canary.set, s.limits.set} {
+	for _, set := range [...]func(name, value string) (ok, known bool){s.redirects.set, s.patterns.set, s.cors.set, s.canary.set, s.limits.set, s.authURL.set} {
 		if ok, known = set(name, value); known {
 			return ok, true
 		}
@@ -92,9 +92,10 @@ func badValue(name string) treatment {
 	switch name {
 	case "permanent-redirect", "permanent-redirect-code", "temporal-redirect", "temporal-redirect-code",
 		"from-to-www-redirect", "relative-redirects", "server-alias", "upstream-vhost", "x-forwarded-prefix",
-		"limit-rps", "limit-rpm", "limit-allowlist", "limit-whitelist":
+		"limit-rps", "limit-rpm", "limit-allowlist", "limit-whitelist", "auth-url":
 		return drops
-	case "allowlist-source-range", "whitelist-source-range", "denylist-source-range", "custom-headers":
+	case "allowlist-source-range", "whitelist-source-range", "denylist-source-range", "custom-headers",
+		"auth-method", "auth-response-headers", "auth-request-redirect":
 		return closes
 	}
 	return ignored
@@ -155,6 +156,16 @@ func wantedValue(name string) string {
 		return "a host name"
 	case "limit-rps", "limit-rpm", "limit-burst-multiplier":
 		return "a whole number, such as 5"
+	case "auth-url", "auth-signin":
+		return "a URL, such as http://NAME.NAMESPACE.svc.cluster.local/check"
+	case "auth-method":
+		return "a method in capitals, such as GET"
+	case "auth-response-headers":
+		return "names of headers joined by commas"
+	case "auth-signin-redirect-param", "auth-request-redirect":
+		return "letters, digits and -._~/:,?&="
+	case "satisfy":
+		return "any or all"
 	case "proxy-next-upstream":
 		return "off, or some of error, timeout, invalid_header, http_500, http_502, http_503, http_504, http_403, http_404, http_429 and non_idempotent"
 	case "proxy-next-upstream-tries":

@@ -7,7 +7,7 @@ func configKeys() []annotationRow {
 		{carried, "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects proxy-body-size", ""},
 		{carried, "proxy-connect-timeout proxy-send-timeout proxy-read-timeout proxy-next-upstream proxy-next-upstream-tries retry-non-idempotent limit-req-status-code", ""},
 		{carried, "whitelist-source-range denylist-source-range global-allowed-response-headers", ""},
-		{carried, "http-redirect-code no-tls-redirect-locations hsts hsts-include-subdomains hsts-preload hsts-max-age", ""},
+		{carried, "http-redirect-code no-tls-redirect-locations no-auth-locations hsts hsts-include-subdomains hsts-preload hsts-max-age", ""},
 		{carried, "use-forwarded-headers compute-full-forwarded-for forwarded-for-header enable-real-ip proxy-real-ip-cidr", ""},
 		{carried, "enable-underscores-in-headers generate-request-id proxy-add-original-uri-header large-client-header-buffers relative-redirects", ""},
 
@@ -36,7 +36,6 @@ func configKeys() []annotationRow {
 		{ignored, "client-header-buffer-size", "1k"},
 		{ignored, "keep-alive", "75"},
 		{ignored, "keep-alive-requests", "1000"},
-		{ignored, "no-auth-locations", "/.well-known/acme-challenge"},
 		{ignored, "default-type", "text/html"},
 		{ignored, "gzip-level gzip-min-length gzip-types gzip-disable brotli-level brotli-types brotli-min-length skip-access-log-urls bind-address disable-ipv6 disable-ipv6-dns", ""},
 		{ignored, "http2-max-field-size http2-max-header-size http2-max-requests http2-max-concurrent-streams enable-syslog syslog-host syslog-port", ""},

@@ -21,11 +21,19 @@ type sourceRanges struct {
 
 // access are the guards of a location that judge who asks, and how often. What has
 // no endpoint answers before them (ingress-nginx, balancer.rewrite).
-func (e *edge) access(ing *ingress, s *settings, to *plan.Backend, origin plan.Origin) []plan.Guard {
+func (e *edge) access(ing *ingress, path string, s *settings, to *plan.Backend, origin plan.Origin) []plan.Guard {
 	guards := s.limits.guards(ing, e.config.limitStatus, origin)
+	var who []plan.Guard
 	if len(s.allow)+len(s.deny) > 0 {
-		guards = append(guards, &plan.Addresses{Allow: s.allow, Deny: s.deny, Origin: origin})
+		who = append(who, &plan.Addresses{Allow: s.allow, Deny: s.deny, Origin: origin})
 	}
+	if ing != nil && ing.authorizer != nil && !e.config.listed(e.config.noAuth, path) {
+		who = append(who, ing.authorizer)
+	}
+	if s.authURL.any && len(who) > 1 {
+		who = []plan.Guard{&plan.AnyOf{Guards: who}}
+	}
+	guards = append(guards, who...)
 	if to != nil && len(guards) > 0 {
 		guards = append([]plan.Guard{&plan.Reachable{Backend: to}}, guards...)
 	}

@@ -2,6 +2,7 @@ package compile
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ type edgeConfig struct {
 	redirectCode int
 	limitStatus  int      // of who asks too often
 	noRedirect   []string // paths of rules that are not redirected to https
+	noAuth       []string // paths of rules that nobody is asked about
 	realIP       bool
 	trusted      []netip.Prefix
 	closed       string // why no path may be served, or ""
@@ -67,8 +69,15 @@ func defaultConfig() edgeConfig {
 		redirectCode: 308,
 		limitStatus:  503,
 		noRedirect:   []string{"/.well-known/acme-challenge"},
+		noAuth:       []string{"/.well-known/acme-challenge"},
 		trusted:      []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0)},
 	}
+}
+
+// listed tells whether the path of a rule begins with one of the list
+// (ingress-nginx, isLocationInLocationList).
+func (*edgeConfig) listed(list []string, path string) bool {
+	return slices.ContainsFunc(list, func(prefix string) bool { return strings.HasPrefix(path, prefix) })
 }
 
 // controllerConfigMaps are where the usual ways of installing ingress-nginx put
@@ -158,6 +167,8 @@ func (r *configReader) carry(key, value string) (ok bool) {
 		if ok = number(value, 301, 308, &n) && n != 304 && n != 305 && n != 306; ok {
 			r.redirectCode = n
 		}
+	case "no-auth-locations":
+		r.noAuth, ok = list(value), true
 	case "limit-req-status-code":
 		ok = number(value, 400, 599, &r.limitStatus)
 	case "global-allowed-response-headers":

@@ -27,6 +27,8 @@ type edge struct {
 	hosts     map[string]*edgeHost
 	backends  map[target]*plan.Backend
 	keys      map[string]bool // of backends
+	// authBackends are those that auth-url asks, by key.
+	authBackends map[string]*plan.Backend
 	// certificates are those of Secrets that were read.
 	certificates map[name]*tls.Certificate
 }
@@ -35,7 +37,8 @@ type edge struct {
 type ingress struct {
 	item object.Item[*netv1.Ingress]
 	settings
-	answer header.Fields // custom-headers
+	answer     header.Fields  // custom-headers
+	authorizer *plan.EdgeAuth // auth-url
 }
 
 func (i *ingress) origin(field string) plan.Origin {
@@ -89,7 +92,7 @@ const anyHost = "*"
 
 func (c *compiler) readIngresses() {
 	e := &edge{c: c, hosts: map[string]*edgeHost{}, backends: map[target]*plan.Backend{}, keys: map[string]bool{},
-		certificates: map[name]*tls.Certificate{}}
+		certificates: map[name]*tls.Certificate{}, authBackends: map[string]*plan.Backend{}}
 	e.readConfig()
 	e.collect()
 	e.makeHosts()
@@ -116,6 +119,7 @@ func (e *edge) collect() {
 			e.canaries = append(e.canaries, ing)
 		default:
 			e.readCustomHeaders(ing)
+			e.readAuth(ing)
 			e.ingresses = append(e.ingresses, ing)
 		}
 	}

@@ -152,7 +152,7 @@ func (e *edge) route(h *edgeHost, r *plan.Route, p edgePath) []*plan.Route {
 		r.Guards = append(r.Guards, g)
 	}
 	if p.backend == nil {
-		r.Guards = append(r.Guards, e.access(p.ingress, s, nil, r.Origin)...)
+		r.Guards = append(r.Guards, e.access(p.ingress, p.path, s, nil, r.Origin)...)
 		r.Action = &plan.Direct{Status: 404, Reason: "no rule of host " + h.name + " covers the path"}
 		return []*plan.Route{r}
 	}
@@ -165,10 +165,8 @@ func (e *edge) httpsRedirect(h *edgeHost, p edgePath, s *settings) *plan.HTTPSRe
 	if p.ingress == nil || p.bare {
 		return nil
 	}
-	for _, prefix := range e.config.noRedirect {
-		if strings.HasPrefix(p.path, prefix) {
-			return nil
-		}
+	if e.config.listed(e.config.noRedirect, p.path) {
+		return nil
 	}
 	why := ""
 	switch {
@@ -200,7 +198,7 @@ func (e *edge) forward(r *plan.Route, p edgePath, s *settings) []*plan.Route {
 	}
 	finish := func(r *plan.Route, protocol string) {
 		f := to(protocol)
-		r.Guards = append(slices.Clip(r.Guards), e.access(p.ingress, s, f.To[0].Backend, r.Origin)...)
+		r.Guards = append(slices.Clip(r.Guards), e.access(p.ingress, p.path, s, f.To[0].Backend, r.Origin)...)
 		r.Action = f
 	}
 	if s.protocol != autoHTTP {

@@ -69,7 +69,9 @@ func (l *Listener) leave(h *Hop, status int, f *header.Fields, took time.Duratio
 			flt.respond(h, status, f)
 		}
 	}
-	h.allowed.editAnswer(f)
+	if l.Dialect != NGINX || keepsCookies(status) {
+		h.allowed.editAnswer(f)
+	}
 	switch l.Dialect {
 	case NGINX:
 		l.leaveNGINX(h, f)

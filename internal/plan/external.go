@@ -17,6 +17,8 @@ type Provider struct {
 	Origin  Origin
 	Backend *Backend
 	GRPC    bool
+	// Edge is an authorizer of the edge's (EdgeAuth), which judges in NGINX's way.
+	Edge bool
 	// Host is the authority that checks are sent with over gRPC; HTTP checks keep
 	// the request's.
 	Host       string

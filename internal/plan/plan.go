@@ -254,9 +254,22 @@ func (p *Plan) collectRoute(r *Route, seen map[*Backend]bool) {
 			p.collect(f.To[i].Backend, seen)
 		}
 	}
+	p.collectGuards(r.Guards, seen)
 	for _, f := range r.Filters {
 		if m, ok := f.(*Mirror); ok {
 			p.collect(m.Backend, seen)
+		}
+	}
+}
+
+// collectGuards keeps the backends of those whom the edge asks.
+func (p *Plan) collectGuards(guards []Guard, seen map[*Backend]bool) {
+	for _, g := range guards {
+		switch g := g.(type) {
+		case *EdgeAuth:
+			p.collect(g.Provider.Backend, seen)
+		case *AnyOf:
+			p.collectGuards(g.Guards, seen)
 		}
 	}
 }

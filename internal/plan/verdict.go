@@ -15,6 +15,9 @@ const removeHeaders = "x-envoy-auth-headers-to-remove"
 // verdict, everything else is a refusal that the client gets as it is (Envoy,
 // ext_authz_http_impl toResponse). f has no fields of the connection.
 func (p *Provider) Judge(status int, f header.Fields, body string) Verdict {
+	if p.Edge {
+		return p.judgeEdge(status, f)
+	}
 	if status >= 500 && status < 600 {
 		return Verdict{Err: errors.New("it answers " + strconv.Itoa(status))}
 	}
