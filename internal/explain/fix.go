@@ -41,11 +41,7 @@ func (x *asking) fixes() []Fix {
 
 // guardFixes are for the guard called subject, which has stopped the request.
 func (x *asking) guardFixes(h *plan.Hop, subject string) []Fix {
-	guards := h.Listener.Guards
-	if h.Route != nil {
-		guards = append(guards[:len(guards):len(guards)], h.Route.Guards...)
-	}
-	for _, g := range guards {
+	for _, g := range h.Listener.Guards {
 		if g.String() != subject {
 			continue
 		}
@@ -58,15 +54,10 @@ func (x *asking) guardFixes(h *plan.Hop, subject string) []Fix {
 			return x.loginFixes(g.Broken, &g.When)
 		case *plan.Tokens:
 			return x.tokenFixes(g)
-		case *plan.BodyLimit:
-			return []Fix{{What: "raise the bound of the body", Place: x.at(g.Origin, "metadata.annotations"),
-				YAML: annotations + `proxy-body-size: "` + sizeText(roundUp(x.req.ContentLength)) + `"`}}
 		}
 	}
 	return x.problemFixes(x.out.By)
 }
-
-func roundUp(n int64) int64 { return (n + 1<<20 - 1) >> 20 << 20 }
 
 // problemFixes are what check knows of the object that decided.
 func (x *asking) problemFixes(by plan.Origin) (all []Fix) {

@@ -421,6 +421,13 @@ func TestState(t *testing.T) {
 		run("")
 		a.away.Store(true)
 		run("")
+		// A tool that fetches nothing reads them, too, and does not without.
+		if got := verify(New(Options{Offline: true, State: dir}), r, token); got != "" {
+			t.Errorf("offline, with the kept keys: %q", got)
+		}
+		if got := verify(New(Options{Offline: true}), r, token); !strings.Contains(got, "give --claims") {
+			t.Errorf("offline, without keys: %q", got)
+		}
 		kept, _ := filepath.Glob(filepath.Join(dir, "jwks", "*"))
 		if len(kept) != 1 {
 			t.Fatalf("kept: %v", kept)
