@@ -1,5 +1,5 @@
-// Package apikey is the form of API keys and of what is kept of them, and the bound
-// on how many wrong ones a source may show.
+// Package apikey is the form of API keys and of what is kept of them, the bound on how
+// many wrong ones a source may show, and when good ones were last used.
 //
 // A key is Prefix and 256 random bits. What is kept is its SHA-256 and nothing else:
 // a slow hash such as bcrypt makes up for passwords that can be guessed, and random

@@ -24,8 +24,8 @@ import (
 func newAPIKey() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "apikey",
-		Short:   "Make API keys for programs",
-		Example: "  doorward apikey new ci > keys.yaml",
+		Short:   "Make and list API keys for programs",
+		Example: "  doorward apikey new ci > keys.yaml\n  doorward apikey list -f keys.yaml",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return misused("doorward apikey has no %q; as in doorward apikey new ci", args[0])
@@ -34,7 +34,7 @@ func newAPIKey() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newAPIKeyNew())
+	cmd.AddCommand(newAPIKeyNew(), newAPIKeyList())
 	return cmd
 }
 

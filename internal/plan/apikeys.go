@@ -53,6 +53,7 @@ type KeyRing struct {
 	// By are the sets of the keys. The first is told where a key is unknown.
 	By      []Origin
 	Keys    int
+	all     []*APIKey
 	headers []string
 	outputs []string
 	found   map[apikey.Digest]*APIKey
@@ -62,7 +63,7 @@ type KeyRing struct {
 // may be filled by them; both are in lower case. Of two keys with one digest the
 // first counts. Nothing may change afterwards.
 func NewKeyRing(by []Origin, keys []*APIKey, headers, outputs []string) *KeyRing {
-	r := &KeyRing{By: by, Keys: len(keys), headers: headers, outputs: outputs, found: make(map[apikey.Digest]*APIKey, len(keys))}
+	r := &KeyRing{By: by, Keys: len(keys), all: keys, headers: headers, outputs: outputs, found: make(map[apikey.Digest]*APIKey, len(keys))}
 	for _, k := range keys {
 		for _, d := range k.Digests {
 			if r.found[d] == nil && d != (apikey.Digest{}) {
@@ -72,6 +73,9 @@ func NewKeyRing(by []Origin, keys []*APIKey, headers, outputs []string) *KeyRing
 	}
 	return r
 }
+
+// All are the keys, in order. They must not be changed.
+func (r *KeyRing) All() []*APIKey { return r.all }
 
 // APIKeys is the Guard of a workload's APIKeySets: whoever brings a key must bring a
 // good one, and who brings none passes. It comes before Tokens and removes what
@@ -91,11 +95,14 @@ func NewAPIKeys(ring *KeyRing, tokens *Tokens) *APIKeys {
 	return g
 }
 
-// Throttle bounds what one source may get wrong. It is a part of World.
+// Throttle bounds what one source may get wrong, and notes what was right. It is a part
+// of World.
 type Throttle interface {
 	// WrongKey notes a wrong key from source. It returns how long the source must wait
 	// if it has shown too many, and 0 if not.
 	WrongKey(source netip.Addr, now time.Time) (wait time.Duration)
+	// KeyUsed notes that a key has let a request in.
+	KeyUsed(key apikey.Digest, now time.Time)
 }
 
 func (g *APIKeys) check(w *walk) bool {
@@ -112,7 +119,8 @@ func (g *APIKeys) check(w *walk) bool {
 	case n > 1:
 		return w.refuseKey(g.Ring.By[0], "", " is one of "+strconv.Itoa(n))
 	}
-	k := g.Ring.found[apikey.Of(text)]
+	digest := apikey.Of(text)
+	k := g.Ring.found[digest]
 	if k == nil || place != authorization && place != k.Header {
 		return w.refuseKey(g.Ring.By[0], "", " is unknown")
 	}
@@ -123,6 +131,7 @@ func (g *APIKeys) check(w *walk) bool {
 		return w.outOfScope(k)
 	}
 	k.accept(w, place)
+	w.world.KeyUsed(digest, w.world.Now())
 	return false
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/doorward/doorward/internal/apikey"
 	"github.com/doorward/doorward/internal/match"
 )
 
@@ -51,6 +52,9 @@ func (Closed) Login(p *LoginProvider, v *Visit) Entry {
 
 // WrongKey counts nothing.
 func (Closed) WrongKey(netip.Addr, time.Time) time.Duration { return 0 }
+
+// KeyUsed notes nothing.
+func (Closed) KeyUsed(apikey.Digest, time.Time) {}
 
 // Drip counts nothing.
 func (Closed) Drip(string, netip.Addr, int, int, time.Time) bool { return true }

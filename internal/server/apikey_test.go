@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/doorward/doorward/internal/apikey"
 )
@@ -13,7 +14,8 @@ import (
 // keys are counted over loads, and do not stop a good one.
 func TestKeysAreLive(t *testing.T) {
 	seen := make(chan http.Header, 1)
-	r := start(t, func(w http.ResponseWriter, q *http.Request) { seen <- q.Header }, nil)
+	state := t.TempDir()
+	r := start(t, func(w http.ResponseWriter, q *http.Request) { seen <- q.Header }, func(o *Options) { o.State = state })
 	key, other := apikey.New([32]byte{1}), apikey.New([32]byte{2})
 	write := func(spec string) {
 		t.Helper()
@@ -65,4 +67,13 @@ func TestKeysAreLive(t *testing.T) {
 		t.Errorf("got %v, want Retry-After", resp.Header)
 	}
 	want(key, 200)
+
+	// When a key was last used is told, kept, and known to the next process.
+	r.want(t, "admin", "/metrics", 200, `doorward_apikey_last_used_timestamp_seconds{key="ci",set="istio-system/keys"} `)
+	r.writeUses()
+	next := &Server{o: Options{State: state}, log: r.log}
+	next.restoreUses()
+	if at := next.keys.Last(apikey.Of(key)); time.Since(at) > 5*time.Minute || !next.keys.Last(apikey.Of(other)).IsZero() {
+		t.Errorf("kept: last used at %v", at)
+	}
 }

@@ -18,6 +18,7 @@ func (s *Server) metricsPage() http.Handler {
 	s.addUpstreams(r)
 	s.addAuthorizers(r)
 	s.addLogins(r)
+	s.addKeys(r)
 	r.Counter("doorward_access_log_dropped_total", "Lines of the access log that were dropped because its reader is slow.", nil, one(func() float64 { return float64(s.accessLog.Dropped()) }))
 	r.Counter("doorward_mirrored_requests_total", "Copies of requests, by whether they were sent to a mirror.", []string{"sent"}, func(add func(telemetry.Sample)) {
 		n := s.proxy.Counts()

@@ -25,7 +25,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/doorward/doorward/internal/apikey"
 	"github.com/doorward/doorward/internal/extauthz"
 	"github.com/doorward/doorward/internal/http1"
 	"github.com/doorward/doorward/internal/jwt"
@@ -103,6 +102,7 @@ type Server struct {
 	proxy     *proxy.Proxy
 	sockets   []*socket
 	admin     *http.Server
+	keys      keyWatch
 	ballast   ballast
 
 	loading    sync.Mutex // one load at a time
@@ -131,13 +131,14 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{o: o, log: o.Log, logins: logins, metrics: telemetry.NewMetrics(), failed: make(chan error, 1), ballast: newBallast()}
 	s.status.Store(new(status))
+	s.restoreUses()
 	s.upstreams = upstream.New(upstream.Options{Limits: o.Limits, Ejected: s.ejected, Dial: o.Dial, Resolve: o.Resolve})
 	s.tokens = jwt.New(jwt.Options{State: o.State, Log: o.Log, Offline: o.World != nil, Dial: dial})
 	s.accessLog = telemetry.NewAccessLog(o.AccessLog, o.AccessLogTo)
 	s.authz = extauthz.New(s.upstreams)
 	po := proxy.Options{
 		Plan: s.plan.Load, Upstreams: s.upstreams, Metrics: s.metrics, AccessLog: s.accessLog, Log: o.Log,
-		Limits: o.Limits, Timeouts: o.Timeouts, ReasonHeader: o.ReasonHeader, Verifier: s.tokens, Authorizer: s.authz, Throttle: new(apikey.Limiter), Meter: new(meter.Buckets), World: o.World,
+		Limits: o.Limits, Timeouts: o.Timeouts, ReasonHeader: o.ReasonHeader, Verifier: s.tokens, Authorizer: s.authz, Throttle: &s.keys, Meter: new(meter.Buckets), World: o.World,
 	}
 	if o.World == nil {
 		po.Logins = s.logins
@@ -183,6 +184,9 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	s.ready.Store(true)
 	s.serve()
+	if s.o.State != "" {
+		s.work.Go(func() { s.keepUses(watching) })
+	}
 	s.work.Go(func() { trim(watching) }) // the manifests are not needed any more, to begin with
 	return nil
 }
@@ -231,6 +235,7 @@ func (s *Server) end() error {
 	if s.proxy.Shutdown(ctx) != nil {
 		s.log.Warn("requests were cut off: they took longer than the drain", "drain", s.o.Drain)
 	}
+	s.writeUses()
 	s.tokens.Close()
 	_ = s.upstreams.Close(ctx) // a tunnel's end was told above
 	err := errors.Join(s.logins.Close(), s.accessLog.Close())

@@ -44,7 +44,10 @@ type Stage struct {
 }
 
 // world is the world of the request that is being played.
-type world struct{ now atomic.Pointer[plan.World] }
+type world struct {
+	plan.Closed // for what nobody asks about afterwards
+	now         atomic.Pointer[plan.World]
+}
 
 func (w *world) is() plan.World { return *w.now.Load() }
 
