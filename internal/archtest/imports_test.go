@@ -38,7 +38,7 @@ func rooms() map[string]room {
 		"internal/archtest":  {},
 		"internal/peer":      {},
 		"internal/devidp":    {imports: []string{"internal/statefile"}},
-		"internal/cli":       {imports: append([]string{"examples", "internal/witness", "internal/diff", "internal/exempt", "internal/demo", "internal/devidp", "internal/server", "internal/caller", "internal/explain", "internal/stage", "internal/suite"}, all...)},
+		"internal/cli":       {imports: append([]string{"examples", "internal/witness", "internal/diff", "internal/probe", "internal/exempt", "internal/demo", "internal/devidp", "internal/server", "internal/caller", "internal/explain", "internal/stage", "internal/suite"}, all...)},
 		"internal/server":    {imports: all},
 		"internal/header":    {pure: true},
 		"internal/problem":   {pure: true},
@@ -51,6 +51,7 @@ func rooms() map[string]room {
 		"internal/witness":   {pure: true, imports: []string{"internal/match", "internal/plan", "internal/header"}}, // for tools alone, as caller
 		"internal/diff":      {pure: true, imports: []string{"internal/object", "internal/match", "internal/plan", "internal/witness", "internal/header"}},
 		"internal/exempt":    {pure: true, imports: []string{"internal/object", "internal/match", "internal/plan", "internal/witness", "internal/diff"}},
+		"internal/probe":     {imports: []string{"internal/match", "internal/plan", "internal/object", "internal/problem", "internal/caller"}},
 		"internal/source":    {imports: []string{"api", "internal/object", "internal/problem"}},
 		"internal/scenario":  {imports: []string{"internal/object", "internal/compile", "internal/plan", "internal/match", "internal/problem", "internal/source", "internal/header", "internal/jwt"}},
 		"internal/stage":     {imports: []string{"internal/server", "internal/scenario", "internal/plan", "internal/match", "internal/header", "internal/pki"}},

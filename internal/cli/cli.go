@@ -76,7 +76,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return misused("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newServe(), newDemo(), newCheck(), newExplain(), newDiff(), newExempt(), newTest(), newNew(), newAPIKey(), newHashPassword(), newCompletion(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newCheck(), newExplain(), newProbe(), newDiff(), newExempt(), newTest(), newNew(), newAPIKey(), newHashPassword(), newCompletion(), newVersion())
 	return root
 }
 

@@ -3,9 +3,12 @@ package cli
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 
 	"rsc.io/script"
@@ -34,8 +37,22 @@ func TestStories(t *testing.T) {
 	engine.Conds = scripttest.DefaultConds()
 	engine.Cmds["doorward"] = script.Program(self, nil, 0)
 	engine.Cmds["exits"] = exits(self)
+	engine.Cmds["site"] = serveSite()
 	env := append(os.Environ(), asDoorward+"=1", "NO_COLOR=1")
 	scripttest.Test(t, context.Background(), engine, env, "testdata/script/*.txt")
+}
+
+// serveSite serves the files of a directory, and puts HOST:PORT of it into $SITE.
+func serveSite() script.Cmd {
+	return script.Command(script.CmdUsage{Summary: "serve a directory over HTTP at $SITE", Args: "dir"},
+		func(s *script.State, args ...string) (script.WaitFunc, error) {
+			if len(args) != 1 {
+				return nil, script.ErrUsage
+			}
+			server := httptest.NewServer(http.FileServer(http.Dir(s.Path(args[0]))))
+			context.AfterFunc(s.Context(), server.Close)
+			return nil, s.Setenv("SITE", strings.TrimPrefix(server.URL, "http://"))
+		})
 }
 
 // exits runs the program and wants a certain exit code of it.
