@@ -95,11 +95,12 @@ func (c *Caller) accountClaims(w *way) map[string]any {
 // userClaims are made so that all is there that the way reads: who the user is where a
 // login and token rules look for it, and in every claim that a header is filled from.
 func (c *Caller) userClaims(w *way) map[string]any {
-	groups := make([]any, len(c.groups))
-	for i, g := range c.groups {
-		groups[i] = g
+	var groups []any
+	for _, g := range c.groups {
+		groups = append(groups, g)
 	}
-	claims := map[string]any{"sub": c.user, "email": c.user, "email_verified": true, "preferred_username": c.user, "groups": groups}
+	claims := map[string]any{"sub": c.user, "email": c.user, "email_verified": true, "preferred_username": c.user}
+	fill(claims, []string{"groups"}, c.user, groups)
 	for _, p := range w.logins {
 		claims["iss"], claims["aud"] = p.Issuer, p.ClientID
 		fill(claims, []string{p.GroupsClaim}, c.user, groups)
@@ -125,8 +126,8 @@ func (c *Caller) userClaims(w *way) map[string]any {
 	return claims
 }
 
-// fill sets a claim that is not there: groups where its name says so, otherwise the
-// user's name.
+// fill sets a claim that is not there: groups where its name says so, if there are
+// any, otherwise the user's name.
 func fill(claims map[string]any, path []string, user string, groups []any) {
 	for i, name := range path {
 		if name == "" {
@@ -147,8 +148,10 @@ func fill(claims map[string]any, path []string, user string, groups []any) {
 		if _, there := claims[name]; there {
 			return
 		}
-		claims[name] = any(user)
-		if ofGroups(path) {
+		switch {
+		case !ofGroups(path):
+			claims[name] = user
+		case len(groups) > 0:
 			claims[name] = groups
 		}
 	}

@@ -25,6 +25,8 @@ func (x *asking) certificate(l *plan.Listener) *Certificate {
 	name := x.sni
 	cert := l.CertificateFor(name)
 	switch {
+	case !l.TLS() && l.Dialect != plan.NGINX: // it takes no handshake at all
+		return nil
 	case cert == nil && l.Dialect == plan.NGINX:
 		return &Certificate{Mistrusted: true}
 	case cert == nil:

@@ -31,6 +31,8 @@ func (x *asking) fixes() []Fix {
 		}
 	}
 	switch status := out.Reply.Status; {
+	case len(out.Hops()) == 1 && last.Host == nil && status == 503:
+		return x.connectionFixes(last)
 	case last.To != nil:
 		return x.backendFixes(last)
 	case status == 404:
@@ -57,6 +59,31 @@ func (x *asking) guardFixes(h *plan.Hop, subject string) []Fix {
 		}
 	}
 	return x.problemFixes(x.out.By)
+}
+
+// connectionFixes are for a connection that the first listener does not take.
+func (x *asking) connectionFixes(h *plan.Hop) []Fix {
+	l := h.Listener
+	takes, ask := "plain HTTP", "http://"
+	switch {
+	case h.Secure && l.TLS():
+		for _, c := range l.Chains {
+			if all := x.problemFixes(c.Origin); c.Closed && len(all) > 0 {
+				return all
+			}
+		}
+		return []Fix{{What: "no server of the port is for the name " + x.sni}}
+	case !h.Secure && l.TLS():
+		takes, ask = "TLS", "https://"
+	}
+	what := "the port takes " + takes + " alone: ask for " + ask + x.req.Host + x.req.Target
+	service, _, _ := strings.Cut(l.Key, ":")
+	for _, other := range x.ground.Plan.Listeners() {
+		if strings.HasPrefix(other.Key, service+":") && other.TLS() == h.Secure {
+			what += ", or --via " + other.Key
+		}
+	}
+	return []Fix{{What: what}}
 }
 
 // problemFixes are what check knows of the object that decided.

@@ -177,6 +177,21 @@ func TestEditsAtTheEdge(t *testing.T) {
 	}
 }
 
+// A port takes plain text or TLS, and says who asks for the other.
+func TestConnectionsThatAreNotTaken(t *testing.T) {
+	g := ground(t, platform)
+	for _, c := range []struct{ url, via, want string }{
+		{"https://shop.example.com/a?b", "istio-system/gw:80", "the port takes plain HTTP alone: ask for http://shop.example.com/a?b, or --via istio-system/gw:443"},
+		{"http://shop.example.com/", "istio-system/gw:443", "the port takes TLS alone: ask for https://shop.example.com/, or --via istio-system/gw:80"},
+		{"https://shop.example.com/", "istio-system/gw:443", "create the Secret in namespace istio-system"},
+	} {
+		e := ask(t, g, Question{URL: c.url, Via: c.via})
+		if len(e.Fixes) != 1 || e.Fixes[0].What != c.want || e.Served {
+			t.Errorf("%s via %s: %+v, want %q", c.url, c.via, e.Fixes, c.want)
+		}
+	}
+}
+
 // What a rule must not be told of, no edit tells.
 func TestEditsKeepSecrets(t *testing.T) {
 	rule := "  - when: [{key: \"request.headers[x-api-key]\", values: [right]}]\n"

@@ -96,7 +96,7 @@ func (x *asking) missFixes(m *miss) (all []Fix) {
 	for _, c := range m.all {
 		fix := Fix{Place: x.at(m.rule.Origin, c.field), And: len(all) > 0}
 		have, ok := c.Have(x.req)
-		lists, edited := c.edit(x.req, have, ok)
+		lists, edited := c.edit(x.req, m.rule.Origin.Ref.Namespace, have, ok)
 		switch {
 		case !ok && len(c.Values) > 0:
 			fix.What = "the request has no " + c.What() + ", and the rule wants " + wants(c.Values) + who(c.Fact)
@@ -145,19 +145,20 @@ var lists = map[match.Fact][2]string{
 	match.FactMethod: {"methods", "notMethods"}, match.FactPath: {"paths", "notPaths"}, match.FactPort: {"ports", "notPorts"},
 }
 
-// edit widens the condition by what the request has, and returns the lists as YAML.
-func (c *condition) edit(r *match.Request, have string, ok bool) (yaml string, edited *match.PolicyCondition) {
+// edit widens the condition of a policy of namespace by what the request has, and
+// returns the lists as YAML.
+func (c *condition) edit(r *match.Request, namespace, have string, ok bool) (yaml string, edited *match.PolicyCondition) {
 	var values, notValues []string
 	for i := range c.Values {
 		values = append(values, c.Values[i].Written)
 	}
 	for i := range c.NotValues {
-		without, err := match.NewPolicyCondition(c.Fact, c.Name, []string{c.NotValues[i].Written}, nil, "")
+		without, err := match.NewPolicyCondition(c.Fact, c.Name, []string{c.NotValues[i].Written}, nil, namespace)
 		if err != nil || !without.Match(r) {
 			notValues = append(notValues, c.NotValues[i].Written)
 		}
 	}
-	only, err := match.NewPolicyCondition(c.Fact, c.Name, values, nil, "")
+	only, err := match.NewPolicyCondition(c.Fact, c.Name, values, nil, namespace)
 	if ok && len(values) > 0 && (err != nil || !only.Match(r)) {
 		values = append(values, have)
 	}
@@ -173,7 +174,7 @@ func (c *condition) edit(r *match.Request, have string, ok bool) (yaml string, e
 	} else if len(c.NotValues) > 0 && len(values) == 0 {
 		yaml += "# without " + names[1] + "\n"
 	}
-	wide, err := match.NewPolicyCondition(c.Fact, c.Name, values, notValues, "")
+	wide, err := match.NewPolicyCondition(c.Fact, c.Name, values, notValues, namespace)
 	if err != nil {
 		return yaml, c.PolicyCondition
 	}

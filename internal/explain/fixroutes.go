@@ -132,7 +132,7 @@ func (x *asking) endpointFixes(b *plan.Backend) []Fix {
 	}
 	selector := s.Object.Spec.Selector
 	if len(selector) == 0 {
-		return []Fix{{What: "the Service selects no Pods, and nothing lists its endpoints; give it a selector, or an EndpointSlice", Place: x.at(b.Origin, "spec")}}
+		return []Fix{{What: "the Service selects no Pods, and nothing lists its endpoints; give it a selector or an EndpointSlice, or attach a local process with --endpoint", Place: x.at(b.Origin, "spec")}}
 	}
 	var behind, others []object.Item[*object.Workload]
 	for _, w := range x.ground.Set.Workloads.In(b.Service.Namespace) {
