@@ -302,6 +302,10 @@ func (e *editing) tell(f *exempt.Finding, p *exempt.Proof) {
 	if len(p.Public) > 0 {
 		fmt.Fprintf(e.out, "public now, whether or not it has a login of its own: %s\n", strings.Join(p.Public, ", "))
 	}
+	if len(p.Forgeable) > 0 {
+		fmt.Fprintf(e.out, "clients can fill %s there themselves: take them out of the route's requests (headers: {request: {remove: [%s]}}), or see that nobody believes them\n",
+			strings.Join(p.Forgeable, ", "), strings.Join(p.Forgeable, ", "))
+	}
 	for _, w := range p.Still[:min(len(p.Still), most)] {
 		fmt.Fprintf(e.out, "still refused: %s: %s, by %s\n", w.Request, w.After.Reason, w.After.By)
 	}

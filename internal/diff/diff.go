@@ -127,7 +127,7 @@ func Each(before, after Side, yield func(*Change), more ...witness.Example) (exa
 
 func newComparison(before, after Side) *comparison {
 	return &comparison{before: before, after: after, folds: map[fold]*Change{}, logins: asks(before.Plan) || asks(after.Plan),
-		forged: identities(before.Plan, after.Plan), altered: map[object.Ref]alteration{}, open: map[string]bool{}}
+		forged: Identities(before.Plan, after.Plan), altered: map[object.Ref]alteration{}, open: map[string]bool{}}
 }
 
 // all walks the examples of both sides, and more.
@@ -361,8 +361,9 @@ func asks(p *plan.Plan) bool {
 	return false
 }
 
-// identities are the headers by which applications are told who asks, in either plan.
-func identities(plans ...*plan.Plan) []string {
+// Identities are the headers by which logins and token rules tell applications who asks, in
+// any of the plans.
+func Identities(plans ...*plan.Plan) []string {
 	var all []string
 	add := func(name string) {
 		name = strings.ToLower(name)

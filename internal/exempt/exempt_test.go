@@ -235,6 +235,10 @@ func TestProve(t *testing.T) {
 	with := func(login, token, more string) string {
 		return manifests(rule(login, noHeader), rule(token, nobody), more)
 	}
+	headers := func(manifests string) string {
+		return strings.NewReplacer("headersToUpstreamOnAllow: [authorization]", "headersToUpstreamOnAllow: [authorization, x-auth-request-email]",
+			"jwksUri: 'https://login.example.com/keys'", "jwksUri: 'https://login.example.com/keys', outputClaimToHeaders: [{header: x-user, claim: email}]").Replace(manifests)
+	}
 	const own = "/dex/*, /web, /web/*"
 	const door = `
 ---
@@ -247,8 +251,13 @@ spec: {action: ALLOW, selector: {matchLabels: {app: web}}, rules: [{from: [{sour
 		name, before, after string
 		undo                bool
 		public, still, why  string
+		forgeable           string
 	}{
 		{name: "exempt", before: with("/dex/*", "/dex/*", ""), after: with(own, own, ""), public: "shop/web:80, shop/other:80"},
+		{
+			name: "exempt, where the login tells who asks", before: headers(with("/dex/*", "/dex/*", "")), after: headers(with(own, own, "")), public: "shop/web:80, shop/other:80",
+			forgeable: "x-auth-request-email",
+		},
 		{name: "in one alone", before: with("/dex/*", "/dex/*", ""), after: with(own, "/dex/*", ""), why: "would still be refused, by AuthorizationPolicy istio-system/require-jwt"},
 		{name: "too wide", before: with("/dex/*", "/dex/*", ""), after: with("/dex/*, /w*", "/dex/*, /w*", ""), why: "something else would change: GET http://b.example.com/w"},
 		{name: "and something else", before: with("/dex/*", "/dex/*", ""), after: with("/web, /web/*", own, ""), why: "something else would change: GET http://"},
@@ -278,6 +287,9 @@ spec: {action: ALLOW, selector: {matchLabels: {app: web}}, rules: [{from: [{sour
 			}
 			if got := strings.Join(p.Public, ", "); c.public != "" && got != c.public {
 				t.Errorf("public: got %s, want %s", got, c.public)
+			}
+			if got := strings.Join(p.Forgeable, " "); got != c.forgeable {
+				t.Errorf("forgeable: got %q, want %q", got, c.forgeable)
 			}
 			if c.still != "" && (len(p.Still) == 0 || !strings.HasPrefix(p.Still[0].URL(), c.still)) {
 				t.Errorf("still: got %v, want %s", p.Still, c.still)

@@ -8,6 +8,7 @@ import (
 	"github.com/doorward/doorward/internal/diff"
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/object"
+	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/witness"
 )
 
@@ -17,6 +18,9 @@ type Proof struct {
 	Ways []Way
 	// Public are the applications that anybody reaches by the path now, by name.
 	Public []string
+	// Forgeable are headers by which applications know who asks, that a client can fill
+	// itself on the path.
+	Forgeable []string
 	// Still are requests that something else refuses, now as before.
 	Still    []Way
 	Examples int // that were walked through both plans
@@ -56,6 +60,9 @@ func (f *Finding) Prove(before, after diff.Side, undo bool) (*Proof, error) {
 		case w.After.Verdict.In() && !slices.Contains(p.Public, name):
 			p.Public = append(p.Public, name)
 		}
+		if !undo && w.After.Verdict.In() {
+			p.forge(after.Plan, q)
+		}
 	}
 	if undo && !met {
 		return nil, fmt.Errorf("%s would still be exempt%s", f.Path, f.others())
@@ -68,6 +75,23 @@ func (f *Finding) Prove(before, after diff.Side, undo bool) (*Proof, error) {
 		}
 	}, f.near()...)
 	return p, other
+}
+
+// forge asks with the headers of somebody, and notes those that come through.
+func (p *Proof) forge(after *plan.Plan, q witness.Request) {
+	const lie = "forged"
+	names := diff.Identities(after)
+	for _, name := range names {
+		q = q.With(name, lie)
+	}
+	var v witness.Visit
+	nobody := witness.Anonymous()
+	v.Walk(after, &q, &nobody)
+	for _, name := range names {
+		if v.Req.Header.Value(name) == lie && !slices.Contains(p.Forgeable, name) {
+			p.Forgeable = append(p.Forgeable, name)
+		}
+	}
 }
 
 // plainness puts requests first that come to an application, at the edge.

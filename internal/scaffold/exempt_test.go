@@ -107,6 +107,24 @@ func TestExemption(t *testing.T) {
 	}
 }
 
+// Of several policies the one of the name is edited, and of two of one name the nearest.
+func TestExemptionFindsItsPolicy(t *testing.T) {
+	one := func(name, paths string) string {
+		return "kind: AuthorizationPolicy\nmetadata: {name: " + name + "}\nspec: {rules: [{to: [{operation: {notPaths: [" + paths + "]}}]}]}\n"
+	}
+	text := strings.Join([]string{one("log", "/1"), one("login", "/2"), one("login-more", "/3"), one("login", "/4")}, "---\n")
+	for _, c := range []struct {
+		name, want string
+		line       int
+	}{{"login", "[/2, /m]", 1}, {"login", "[/4, /m]", 13}, {"my-login-more-x", "[/3, /m]", 1}, {"my-log-in", "[/1, /m]", 13}} {
+		x := Exemption{Name: c.name, Line: c.line, Operations: []Operation{{0, 0, []string{"/m"}}}}
+		got, err := x.Edit([]byte(text))
+		if err != nil || !strings.Contains(string(got), c.want) {
+			t.Errorf("%s near line %d: %v, got\n%s\nwant %s", c.name, c.line, err, got, c.want)
+		}
+	}
+}
+
 func TestExemptionLeavesAlone(t *testing.T) {
 	for _, c := range []struct{ name, spec, why string }{
 		{"an alias", "  rules:\n  - to: &all [{operation: {notPaths: [/x]}}]\n  - to: *all\n", "alias"},

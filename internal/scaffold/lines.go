@@ -44,27 +44,21 @@ func newPageEdit(text []byte) (*pageEdit, error) {
 	}
 }
 
-// object finds the object of a kind and name (or the beginning of it, that a kustomization
-// gives more) nearest above a line; members of lists are objects too.
+// object finds the object of a kind and name, or the longest part of it that a
+// kustomization may give a prefix and a suffix, nearest to a line. Members of lists are
+// objects too.
 func (p *pageEdit) object(kind, name string, line int) *yaml.Node {
 	var found *yaml.Node
-	var look func(n *yaml.Node)
-	look = func(n *yaml.Node) {
-		if strings.HasSuffix(scalar(n, "kind"), "List") {
-			if items := value(n, "items"); items != nil {
-				for _, item := range items.Content {
-					look(item)
-				}
-			}
-			return
-		}
+	length, far := 0, 0
+	for _, n := range flat(p.roots) {
 		was := scalar(value(n, "metadata"), "name")
-		if scalar(n, "kind") == kind && was != "" && strings.Contains(name, was) && (found == nil || n.Line <= line) {
-			found = n
+		if scalar(n, "kind") != kind || was == "" || !strings.Contains(name, was) || len(was) < length {
+			continue
 		}
-	}
-	for _, root := range p.roots {
-		look(root)
+		distance := max(n.Line-line, line-n.Line)
+		if len(was) > length || distance < far {
+			found, length, far = n, len(was), distance
+		}
 	}
 	return found
 }
