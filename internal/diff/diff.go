@@ -351,9 +351,9 @@ func (c *comparison) forge(e *witness.Example) {
 // asks tells whether somebody is asked for a login or a token.
 func asks(p *plan.Plan) bool {
 	for _, l := range p.Listeners() {
-		for _, g := range l.Guards {
+		for g := range witness.Guards(l) {
 			switch g.(type) {
-			case *plan.Login, *plan.External, *plan.Tokens, *plan.APIKeys:
+			case *plan.Login, *plan.External, *plan.EdgeAuth, *plan.Tokens, *plan.APIKeys:
 				return true
 			}
 		}
@@ -373,8 +373,12 @@ func Identities(plans ...*plan.Plan) []string {
 	}
 	for _, p := range plans {
 		for _, l := range p.Listeners() {
-			for _, g := range l.Guards {
+			for g := range witness.Guards(l) {
 				switch g := g.(type) {
+				case *plan.EdgeAuth:
+					for _, name := range g.Headers {
+						add(name)
+					}
 				case *plan.External:
 					if g.Provider != nil {
 						for _, t := range g.Provider.UpstreamOnAllow {

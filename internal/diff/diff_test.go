@@ -243,6 +243,16 @@ func TestCompare(t *testing.T) {
 			want: []string{"turned GET http://a.example.com/"},
 		},
 		{
+			name: "the edge's own login is gone", before: replace("name: edge, namespace: istio-system", "name: edge, namespace: istio-system, annotations: {nginx.ingress.kubernetes.io/auth-url: 'http://login.istio-system.svc.cluster.local/auth', nginx.ingress.kubernetes.io/auth-signin: 'https://login.example.com/start'}"),
+			after: platform, open: true,
+			want: []string{"opened GET https://a.example.com/dex/ by anonymous x3: 302 to https://login.example.com/start"},
+		},
+		{
+			name: "addresses", before: replace("name: edge, namespace: istio-system", "name: edge, namespace: istio-system, annotations: {nginx.ingress.kubernetes.io/whitelist-source-range: '10.0.0.0/8'}"),
+			after: replace("name: edge, namespace: istio-system", "name: edge, namespace: istio-system, annotations: {nginx.ingress.kubernetes.io/whitelist-source-range: '10.0.0.0/8,192.0.2.0/24'}"), open: true,
+			want: []string{"opened GET https://a.example.com/dex/ by anonymous x3: 403 -> shop/api:80 gets GET /dex/ because of Ingress istio-system/edge"},
+		},
+		{
 			name: "the gateway is gone", before: platform, after: replace(`hosts: ["*"]}]}`, `hosts: ["b.example.com"]}]}`),
 			want: []string{"lost"},
 		},

@@ -112,9 +112,9 @@ func Of(v *witness.Visit) Outcome {
 	if _, would := v.Would(); would != nil {
 		o.origins = append(o.origins, would.Origin)
 	}
-	if o.Verdict == Fails {
-		o.Backend = last.To.Backend.Name()
-		o.origins = append(o.origins, behind(last.To.Backend)...)
+	if b := backend(last); b != nil && o.Verdict == Fails {
+		o.Backend = b.Name()
+		o.origins = append(o.origins, behind(b)...)
 	}
 	return o
 }
@@ -136,13 +136,31 @@ func verdict(v *witness.Visit, last *plan.Hop) Verdict {
 		return Login
 	case last.Route == nil:
 		return Refused
+	case redirects && v.Out.Unauthorized:
+		return Login
 	case redirects:
 		return Redirected
 	}
 	if _, answers := last.Route.Action.(*plan.Direct); answers {
 		return Answered
 	}
+	if status >= 500 { // there is nobody to ask, or to send it to
+		return Fails
+	}
 	return Refused
+}
+
+// backend is where a hop would have sent a request; nil nowhere.
+func backend(h *plan.Hop) *plan.Backend {
+	if h.To != nil {
+		return h.To.Backend
+	}
+	if h.Route != nil {
+		if f, ok := h.Route.Action.(*plan.Forward); ok && len(f.To) > 0 {
+			return f.To[0].Backend
+		}
+	}
+	return nil
 }
 
 // route is the last that was taken.
@@ -201,6 +219,7 @@ func guards(v *witness.Visit) []plan.Origin {
 	}
 	var all []plan.Origin
 	for _, h := range v.Out.Hops() {
+		all = append(all, routeGuards(&h)...)
 		for _, g := range h.Listener.Guards {
 			switch g := g.(type) {
 			case *plan.Tokens:
@@ -223,6 +242,23 @@ func guards(v *witness.Visit) []plan.Origin {
 	for _, h := range v.Out.Hops() {
 		for _, r := range witness.Rules(h.Listener) {
 			all = append(all, r.Origin)
+		}
+	}
+	return all
+}
+
+// routeGuards are the objects that guard a hop's route.
+func routeGuards(h *plan.Hop) []plan.Origin {
+	if h.Route == nil {
+		return nil
+	}
+	var all []plan.Origin
+	for g := range witness.Flat(h.Route.Guards) {
+		switch g := g.(type) {
+		case *plan.EdgeAuth:
+			all = append(all, g.Origin)
+		case *plan.Addresses:
+			all = append(all, g.Origin)
 		}
 	}
 	return all

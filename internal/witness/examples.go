@@ -68,9 +68,9 @@ func everybody(p *plan.Plan) []Caller {
 	all := []Caller{Anonymous()}
 	logins, tokens := false, false
 	for _, l := range p.Listeners() {
-		for _, g := range l.Guards {
+		for g := range Guards(l) {
 			switch g.(type) {
-			case *plan.Login, *plan.External:
+			case *plan.Login, *plan.External, *plan.EdgeAuth:
 				logins = true
 			case *plan.Tokens:
 				tokens = true
@@ -130,6 +130,11 @@ func (x *examples) route(l *plan.Listener, h *plan.Host, r *plan.Route) {
 		plain := q
 		plain.Secure = false
 		all = append(all, Example{Request: plain, Kind: Takes})
+	}
+	for _, from := range clients(r) {
+		client := q
+		client.From = from
+		all = append(all, Example{Request: client, Kind: Takes})
 	}
 	for _, path := range besides(&r.Rule.Path) {
 		_, query, has := strings.Cut(q.Target, "?")
