@@ -101,7 +101,7 @@ func (b *birth) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := made.write(cmd.OutOrStdout(), target); err != nil {
+	if err := made.show(cmd.OutOrStdout(), target); err != nil {
 		return err
 	}
 	switch {
@@ -113,10 +113,10 @@ func (b *birth) run(cmd *cobra.Command) error {
 		return nil
 	case !b.yes && !talk.person:
 		return errors.New("nothing is written: standard input is no terminal, so nobody can agree; give --yes, or --dry-run")
-	case !b.yes && !talk.agree(fmt.Sprintf("Write these %s below %s?", count(len(made.files), "file"), target)):
+	case !b.yes && !talk.agree(made.asks(target)):
 		return errors.New("nothing is written")
 	}
-	if err := scaffold.Write(target, made.files); err != nil {
+	if err := made.write(target); err != nil {
 		return err
 	}
 	_, err = fmt.Fprint(cmd.OutOrStdout(), made.next(app, b.dir, target))
@@ -151,8 +151,18 @@ func (b *birth) ask(talk *talk, site *site) error {
 	return nil
 }
 
-// write shows what has been made: the files as a patch, and what check finds.
-func (m *made) write(out io.Writer, target string) error {
+// asks is the last question.
+func (m *made) asks(target string) string {
+	text := fmt.Sprintf("Write these %s below %s", count(len(m.files), "file"), target)
+	if len(m.edits) > 0 {
+		text += ", and edit " + strings.Join(names(m.edits), " and ")
+	}
+	return text + "?"
+}
+
+// show shows what has been made: the files and edits as a patch, and what check and the
+// tests find.
+func (m *made) show(out io.Writer, target string) error {
 	var b strings.Builder
 	colour := onTerminal(out)
 	for _, f := range m.files {
@@ -165,6 +175,7 @@ func (m *made) write(out io.Writer, target string) error {
 		return err
 	}
 	b.Reset()
+	b.WriteString(m.edited)
 	if !m.exempt {
 		b.WriteString(m.failed)
 	}
@@ -188,8 +199,7 @@ func addition(name, text string, colour bool) string {
 	lines := strings.SplitAfter(text, "\n")
 	lines = lines[:len(lines)-1] // every file ends with a newline
 	var b strings.Builder
-	name = strings.TrimPrefix(name, "/")
-	fmt.Fprintf(&b, "--- /dev/null\n+++ b/%s\n@@ -0,0 +1,%d @@\n", name, len(lines))
+	fmt.Fprintf(&b, "--- /dev/null\n+++ %s\n@@ -0,0 +1,%d @@\n", name, len(lines))
 	for _, l := range lines {
 		if colour {
 			b.WriteString("\x1b[32m+" + strings.TrimSuffix(l, "\n") + "\x1b[0m\n")
@@ -204,6 +214,9 @@ func addition(name, text string, colour bool) string {
 func (m *made) next(app *scaffold.App, dir, target string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "written: %s below %s\n", count(len(m.files), "file"), target)
+	if len(m.edits) > 0 {
+		fmt.Fprintf(&b, "edited: %s\n", strings.Join(names(m.edits), ", "))
+	}
 	list := filepath.Join(dir, "kustomization.yaml")
 	if exists(list) {
 		fmt.Fprintf(&b, "next: add %s/overlays/production to the resources of %s\n", app.Name, list)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/doorward/doorward/internal/compile"
+	"github.com/doorward/doorward/internal/exempt"
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/plan"
@@ -116,8 +118,10 @@ type made struct {
 	files    []scaffold.File
 	problems problem.List // that it brings: the platform's own are not among them
 	objects  int
-	knows    bool // the platform
-	exempt   bool // the path must be exempt from the platform's login, and is not yet
+	knows    bool        // the platform
+	exempt   bool        // the path must be exempt from the platform's login, and is not yet
+	edits    []rewriting // of the platform's policies, which exempt it
+	edited   string      // the same, for people: the difference and what it comes to, or why not
 	tests    suite.FileReport
 	failed   string   // the tests that fail, for people
 	limits   []string // of the platform's edge that are too narrow, for people
@@ -155,11 +159,19 @@ func try(ctx context.Context, app *scaffold.App, s *site, target string) (*made,
 	if name := filepath.Join(temp, scaffold.TestsIn, "service.yaml"); exists(name) {
 		m.Source.Files = append(slices.Clone(m.Source.Files), name)
 	}
+	out := &made{files: append(files, app.Tests()...), knows: s.known()}
+	if app.Exempt() && app.Platform.Login {
+		if err := out.exemption(ctx, app, m); err != nil {
+			return nil, err
+		}
+		m.Source.Edited = after(out.edits)
+		out.edited = strings.ReplaceAll(out.edited, temp, target)
+	}
 	loaded, err := m.Load(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("what is made does not load: %w", err) // our own mistake
 	}
-	out := &made{files: append(files, app.Tests()...), problems: s.brought(loaded.Problems, temp, target), objects: loaded.Objects, knows: s.known(), exempt: app.Exempt() && app.Platform.Login, limits: narrow(app, loaded.Plan)}
+	out.problems, out.objects, out.limits = s.brought(loaded.Problems, temp, target), loaded.Objects, narrow(app, loaded.Plan)
 	return out, out.test(ctx, app, s, temp, target)
 }
 
@@ -173,7 +185,9 @@ func (m *made) test(ctx context.Context, app *scaffold.App, s *site, temp, targe
 	if err != nil {
 		return fmt.Errorf("the tests that are made cannot be read: %w", err) // our own mistake
 	}
-	report := suite.Run(ctx, []*suite.File{file}, suite.Options{Source: s.source})
+	src := s.source
+	src.Edited = after(m.edits)
+	report := suite.Run(ctx, []*suite.File{file}, suite.Options{Source: src})
 	m.tests = report.Files[0]
 	if m.tests.Err != nil {
 		return m.tests.Err
@@ -184,6 +198,47 @@ func (m *made) test(ctx context.Context, app *scaffold.App, s *site, temp, targe
 		m.failed = strings.ReplaceAll(text.String(), temp, target)
 	}
 	return err
+}
+
+// exemption finds the edit of the platform's policies that leaves the application out of its
+// login. Where there is none that can be made, it is left to a person.
+func (m *made) exemption(ctx context.Context, app *scaffold.App, with server.Manifests) error {
+	path, err := exempt.NewPath(app.Prefix)
+	if err != nil {
+		return usageError{err}
+	}
+	var text strings.Builder
+	e := &editing{path: path, src: with.Source, compile: with.Compile, out: &text}
+	if m.edits, err = e.plan(ctx); err != nil {
+		fmt.Fprintf(&text, "%s is not exempt yet: %v\n", path, err)
+	}
+	m.exempt, m.edited = len(m.edits) == 0, text.String()
+	return nil
+}
+
+// after is what files hold after edits.
+func after(edits []rewriting) map[string][]byte {
+	files := map[string][]byte{}
+	for _, w := range edits {
+		files[w.file] = w.after
+	}
+	return files
+}
+
+// write writes the files and makes the edits, all or nothing.
+func (m *made) write(target string) error {
+	if err := rewrite(m.edits); err != nil {
+		return err
+	}
+	err := scaffold.Write(target, m.files)
+	if err == nil || len(m.edits) == 0 {
+		return err
+	}
+	back := slices.Clone(m.edits)
+	for i := range back {
+		back[i].before, back[i].after = back[i].after, back[i].before
+	}
+	return errors.Join(err, rewrite(back))
 }
 
 func exists(name string) bool {
