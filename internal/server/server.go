@@ -210,11 +210,14 @@ func (s *Server) readStdin() error {
 // ready, accepts nothing, and waits for the requests under way, up to
 // Options.Drain. It returns why a socket failed, or nil.
 func (s *Server) Run(ctx context.Context) error {
+	fitting, stop := context.WithCancel(ctx)
+	s.work.Go(func() { fitCores(fitting) })
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-s.failed:
 	}
+	stop()
 	s.ready.Store(false)
 	s.log.Info("draining", "up to", s.o.Drain)
 	for _, socket := range s.sockets {
