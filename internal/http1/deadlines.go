@@ -164,6 +164,9 @@ func (d *deadlines) stopLocked() {
 
 // resume undoes stop.
 func (d *deadlines) resume() {
+	if d.at[slotRead].Load() != -int64(timeoutStopped) {
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.at[slotRead].CompareAndSwap(-int64(timeoutStopped), 0) {
@@ -201,7 +204,10 @@ func (d *deadlines) explain(s slot, err error) error {
 // cancelWatch ends slotWatch; false when it has run out, so that the watch
 // has been started.
 func (d *deadlines) cancelWatch() bool {
-	d.mu.Lock()
+	if v := d.at[slotWatch].Load(); v > 0 && d.at[slotWatch].CompareAndSwap(v, 0) {
+		return true
+	}
+	d.mu.Lock() // it is running out
 	defer d.mu.Unlock()
 	return d.at[slotWatch].Swap(0) >= 0
 }

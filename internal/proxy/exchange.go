@@ -88,10 +88,12 @@ func (p *Proxy) take(c *conn, near client, ctx context.Context, cancel context.C
 func (p *Proxy) give(x *exchange) {
 	x.up.reset()
 	clear(x.tried)
+	clear(x.req.Header) // who makes it shorter clears what is behind
 	if f := x.req.Header; cap(f) <= 128 {
 		x.fields = f[:0]
+	} else {
+		clear(x.fields[:cap(x.fields)])
 	}
-	clear(x.fields[:cap(x.fields)])
 	clear(x.reply[:cap(x.reply)])
 	mirrors := x.out.Mirrors
 	clear(mirrors)
@@ -287,8 +289,11 @@ func (x *exchange) interrupt(because error) {
 	}
 }
 
-// underWay sets what interrupt acts on.
+// underWay sets what interrupt acts on. Only the exchange's own goroutine calls it.
 func (x *exchange) underWay(c *http1.ClientConn, cancel func(error)) {
+	if c == nil && cancel == nil && x.conn == nil && x.cancelTry == nil {
+		return
+	}
 	x.mu.Lock()
 	x.conn, x.cancelTry = c, cancel
 	x.mu.Unlock()
