@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/doorward/doorward/internal/header"
@@ -102,10 +103,14 @@ func appendResponseHead(dst []byte, h *ResponseHead, extra []byte) ([]byte, erro
 }
 
 func appendLine(dst []byte, name, value string) []byte {
-	dst = append(dst, name...)
-	dst = append(dst, ": "...)
-	dst = append(dst, value...)
-	return append(dst, crlf...)
+	n := len(dst)
+	dst = slices.Grow(dst, len(name)+len(value)+4)[:n+len(name)+len(value)+4]
+	line := dst[n:]
+	n = copy(line, name)
+	line[n], line[n+1] = ':', ' '
+	n += 2 + copy(line[n+2:], value)
+	line[n], line[n+1] = '\r', '\n'
+	return dst
 }
 
 // appendFields copies the lines of from that fields still hold, neighbours at

@@ -52,6 +52,21 @@ func BenchmarkAppendRequestHead(b *testing.B) {
 	}
 }
 
+// BenchmarkAppendAddedLines is of lines that a proxy has added.
+func BenchmarkAppendAddedLines(b *testing.B) {
+	h := getHead()
+	h.Fields = fields("x-request-id", "0123456789abcdef0123456789abcdef", "x-real-ip", "192.0.2.7", "x-forwarded-for", "192.0.2.7",
+		"x-forwarded-host", "app.example.com", "x-forwarded-port", "443", "x-forwarded-proto", "https",
+		"x-forwarded-scheme", "https", "x-scheme", "https", "x-envoy-attempt-count", "1", "x-envoy-external-address", "192.0.2.7")
+	buf := make([]byte, 0, 8<<10)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := AppendRequestHead(buf, h); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkAppendResponseHead(b *testing.B) {
 	lim := DefaultLimits()
 	var h ResponseHead

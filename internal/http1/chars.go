@@ -42,12 +42,25 @@ var hexValue = func() (t [256]byte) {
 // ValidName tells whether name can be written as a header name: a non-empty
 // token (RFC 9110 section 5.1) in lower case.
 func ValidName(name string) bool {
-	for i := range len(name) {
+	i := 0
+	for i+8 <= len(name) && lettersHyphens(unsafe.Slice(unsafe.StringData(name[i:]), 8)) {
+		i += 8
+	}
+	for ; i < len(name); i++ {
 		if c := name[i]; c == 0 || lowerToken[c] != c {
 			return false
 		}
 	}
 	return name != ""
+}
+
+// lettersHyphens tells whether eight bytes are what most names are made of. No sum
+// carries into the next byte where all are below 0x80.
+func lettersHyphens(b []byte) bool {
+	x := binary.LittleEndian.Uint64(b)
+	letter := (x + ones*(0x80-'a')) &^ (x + ones*(0x80-'{'))
+	hyphen := ^((x ^ ones*'-') + ones*0x7f)
+	return x&highs == 0 && (letter|hyphen)&highs == highs
 }
 
 // validToken tells whether s is a token, in any case.

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
@@ -187,5 +188,27 @@ func TestHeadProgress(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s: parsed %d times, want %d", name, got, c.want)
 		}
+	}
+}
+
+// TestValidName: every byte is judged alike wherever it stands in a name.
+func TestValidName(t *testing.T) {
+	for c := range 256 {
+		b := byte(c)
+		want := lowerToken[b] == b && b != 0
+		for length := 1; length <= 20; length++ {
+			for at := range length {
+				for _, among := range []byte("a-z0") {
+					name := bytes.Repeat([]byte{among}, length)
+					name[at] = b
+					if got := ValidName(string(name)); got != want {
+						t.Fatalf("%q: got %v, want %v", name, got, want)
+					}
+				}
+			}
+		}
+	}
+	if ValidName("") {
+		t.Error("no name is valid")
 	}
 }
