@@ -39,7 +39,7 @@ func newProbe() *cobra.Command {
 			"and which line cures it. It sends GET requests alone, to the page's host alone. It exits with 0 if\n" +
 			"nothing is wrong, with 1 if something is, and with 2 if there is no page to look at.",
 		Example: "  doorward probe https://cluster.example.com/myapp/\n" +
-			"  doorward probe https://cluster.localhost/myapp/ --connect 127.0.0.1:8443 --insecure --admin 127.0.0.1:8081\n" +
+			"  doorward probe https://cluster.localhost/myapp/ --connect 127.0.0.1:8443 --insecure --admin 127.0.0.1:9901\n" +
 			"  doorward probe https://cluster.example.com/myapp/ -k paas/myapp/overlays/production --cookie \"$COOKIE\" -o json",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -113,7 +113,7 @@ func (p *probing) options(cmd *cobra.Command) (o probe.Options, err error) {
 	if o.Client, err = p.client(); err != nil {
 		return o, err
 	}
-	o.Router, err = p.router(cmd)
+	o.Router, err = p.router(cmd, u)
 	return o, err
 }
 
@@ -167,20 +167,20 @@ func (p *probing) client() (c probe.Client, err error) {
 
 // router is what tells where URLs lead: the manifests, or a running server; nil for
 // neither.
-func (p *probing) router(cmd *cobra.Command) (probe.Router, error) {
+func (p *probing) router(cmd *cobra.Command, u *url.URL) (probe.Router, error) {
 	given := len(p.files)+len(p.kustomizations) > 0
 	switch {
 	case given && p.admin != "":
 		return nil, misused("--admin and manifests both tell where URLs lead; give one of them")
 	case p.admin != "":
 		if err := checkAddress(p.admin, false); err != nil {
-			return nil, misused("--admin %s: %w; as in --admin 127.0.0.1:8081", p.admin, err)
+			return nil, misused("--admin %s: %w; as in --admin 127.0.0.1:9901", p.admin, err)
 		}
-		v, err := probe.ReadView(cmd.Context(), p.admin)
+		s, err := probe.NewServer(cmd.Context(), p.admin, u)
 		if err != nil {
-			return nil, usageError{fmt.Errorf("--admin %s: %w", p.admin, err)}
+			return nil, usageError{err}
 		}
-		return v, nil
+		return s, nil
 	case !given:
 		return nil, nil
 	}

@@ -4,7 +4,7 @@
 //
 //	Run ─ fetch the page ─ ReadPage, ReadStyle, ReadScript: the references of answers   pure
 //	                     ─ Scope.Judge: what is wrong with each                         pure
-//	                     ─ Router: where it leads instead (Plan, View)
+//	                     ─ Router: where it leads instead (Plan, Server)
 //	                     ─ cure: the manifest's line, or the application's setting
 //
 // It sends GET requests alone, to the page's host alone, and a bounded number of them.
@@ -88,6 +88,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if route := r.cure.route; route != nil && route.Served && route.Rewritten && route.Forwarded == "" && r.scope.Prefix != "/" {
 		f := &Finding{Page: page.url.String(), Element: "X-Forwarded-Prefix", Goes: route.Goes}
 		r.keep(f.say(ForwardedPrefix, problem.Info, r.scope.Prefix+" is taken off the path, and no header tells the application of it"))
+	}
+	if s, ok := o.Router.(*Server); ok && s.Failed != nil {
+		r.note("where the rest leads is not known: %v", s.Failed)
+	} else if ok && s.asked > maxAsked {
+		r.note("the server was asked about %d URLs; where the rest leads is not known", maxAsked)
 	}
 	r.finish()
 	return r.report, nil

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -152,32 +153,45 @@ func TestCredentialsStay(t *testing.T) {
 	}
 }
 
-func TestView(t *testing.T) {
-	const page = `{"listeners": [
-  {"key": "edge", "chains": [{"hosts": [{"name": "c.example.com", "routes": [
-    {"path": "prefix \"/own/\"", "action": {"kind": "forward", "text": "forward", "to": [{"backend": "own-app-80"}]}, "origin": {"object": "Ingress own/app"}},
-    {"path": "prefix \"/\"", "action": {"kind": "forward", "text": "forward", "to": [{"backend": "gw", "listener": "istio-system/gw:80"}]}}]}]}]},
-  {"key": "istio-system/gw:80", "chains": [{"hosts": [{"name": "*", "routes": [
-    {"path": "prefix \"/app/\"", "conditions": ["method exact \"POST\""], "action": {"kind": "answer", "text": "answer 200"}},
-    {"path": "exact \"/app\"", "action": {"kind": "redirect", "text": "redirect with 301; path /app/"}},
-    {"path": "prefix \"/app/\"", "filters": ["request: set x-forwarded-prefix: /app"], "origin": {"object": "VirtualService shop/app", "field": "spec.http[1]", "file": "vs.yaml", "line": 3},
-     "action": {"kind": "forward", "text": "forward; the prefix /app/ becomes \"/\"", "to": [{"backend": "outbound|80||app.shop.svc.cluster.local"}]}},
-    {"path": "regex \"/v[0-9]+/.*\"", "action": {"kind": "forward", "text": "forward", "to": [{"backend": "x", "missing": "no Service x"}]}}]}]}]}],
- "backends": [{"key": "outbound|80||app.shop.svc.cluster.local", "service": "shop/app", "port": 80}]}`
-	base := site(t, map[string]http.HandlerFunc{"/plan": file("application/json", page)})
-	v, err := ReadView(t.Context(), strings.TrimPrefix(base, "http://"))
+// A running server is asked once about each URL, and its words are read.
+func TestServer(t *testing.T) {
+	asked := 0
+	answers := map[string]string{
+		"https://c.example.com/app/x": `{"reason": "forwarded", "hops": [{"route": "path prefix \"/\"", "origin": "Ingress istio-system/main spec.rules[0] (main.yaml:3)"},
+		   {"route": "path prefix \"/app/\"", "origin": "VirtualService shop/app spec.http[1].match[0] (vs.yaml:9)"}, {}],
+		  "forward": {"backend": "shop/app:80", "target": "/x", "headers": [{"name": "x-forwarded-prefix", "value": "/app"}, {"name": "x-forwarded-proto", "value": "https"}]}}`,
+		"https://c.example.com/v1/x": `{"reason": "forwarded", "hops": [{"route": "path regex \"/v[0-9]/.*\"", "origin": "VirtualService shop/v spec.http[0]"}],
+		  "forward": {"backend": "shop/v:80", "target": "/v1/x"}}`,
+		"https://c.example.com/kept/x":  `{"hops": [{"route": "path prefix \"/kept/\"", "origin": "built in"}], "forward": {"backend": "shop/kept:80", "target": "/kept/x?y=/z"}}`,
+		"https://c.example.com/nothing": `{"reason": "no route takes it", "hops": [{}]}`,
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		var q struct{ URL string }
+		if err := json.NewDecoder(r.Body).Decode(&q); err != nil || r.Method != http.MethodPost || r.URL.Path != "/explain" {
+			t.Errorf("got %s %s, %v", r.Method, r.URL, err)
+		}
+		io.WriteString(w, answers[q.URL])
+	}))
+	defer s.Close()
+	server, err := NewServer(t.Context(), strings.TrimPrefix(s.URL, "http://"), parse(t, "https://c.example.com/app/x"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]Route{
-		"/app/x":   {Goes: "shop/app:80", Served: true, Object: "VirtualService shop/app", Field: "spec.http[1]", File: "vs.yaml", Line: 3, Prefix: "/app/", Rewritten: true, Forwarded: "/app"},
-		"/app":     {Goes: "nowhere: redirect with 301; path /app/"},
-		"/own/x":   {Goes: "own-app-80", Served: true, Object: "Ingress own/app", Prefix: "/own/"},
-		"/v1/x":    {Goes: "nowhere: no Service x"},
-		"/nothing": {Goes: "nowhere: 404, no rule of istio-system/gw:80 takes /nothing"},
+		"/app/x":   {Goes: "shop/app:80", Served: true, Object: "VirtualService shop/app", Field: "spec.http[1].match[0]", File: "vs.yaml", Line: 9, Prefix: "/app/", Rewritten: true, Forwarded: "/app", Proto: "https"},
+		"/v1/x":    {Goes: "shop/v:80", Served: true, Object: "VirtualService shop/v", Field: "spec.http[0]"},
+		"/kept/x":  {Goes: "shop/kept:80", Served: true, Object: "built in", Prefix: "/kept/"},
+		"/nothing": {Goes: "nowhere: no route takes it"},
 	} {
-		if got := v.Route(parse(t, "https://c.example.com"+path)); *got != want {
-			t.Errorf("%s: got %+v, want %+v", path, *got, want)
+		if got := server.Route(parse(t, "https://c.example.com"+path)); got == nil || *got != want {
+			t.Errorf("%s: got %+v, want %+v", path, got, want)
 		}
+	}
+	if asked != len(answers) {
+		t.Errorf("it was asked %d times about %d URLs", asked, len(answers))
+	}
+	if r := server.Route(parse(t, "https://c.example.com/unknown")); r != nil || server.Failed == nil {
+		t.Errorf("got %+v, %v", r, server.Failed)
 	}
 }

@@ -39,6 +39,9 @@ func (r *Route) CatchAll() bool { return r.Prefix == "/" || r.Prefix == "" && !r
 // Place is "vs.yaml:12", or "".
 func (r *Route) Place() string { return object.Origin{File: r.File, Line: r.Line}.String() }
 
+// somebody is who asks: a user who is logged in.
+const somebody = "somebody@example.com"
+
 // Router tells what becomes of a URL; nil where it cannot tell.
 type Router interface{ Route(u *url.URL) *Route }
 
@@ -60,11 +63,11 @@ func (p *Plan) Route(u *url.URL) *Route {
 	if secure {
 		req.SNI = u.Hostname()
 	}
-	somebody, err := caller.New(caller.Spec{User: "somebody@example.com"})
+	asks, err := caller.New(caller.Spec{User: somebody})
 	if err != nil {
 		return nil
 	}
-	world, _ := somebody.Dress(p.Plan, edge, req, caller.Options{Dice: 0.5})
+	world, _ := asks.Dress(p.Plan, edge, req, caller.Options{Dice: 0.5})
 	var out plan.Outcome
 	p.Walk(edge, req, world, nil, &out)
 	r := &Route{Goes: "nowhere: " + out.Reason}
