@@ -55,6 +55,8 @@ func annotationRows() []annotationRow {
 
 		{carried, "limit-rps limit-rpm limit-burst-multiplier limit-allowlist limit-whitelist", ""},
 		{carried, "auth-url auth-method auth-signin auth-signin-redirect-param auth-response-headers auth-request-redirect satisfy", ""},
+		{carried, "affinity affinity-mode session-cookie-name session-cookie-path session-cookie-domain session-cookie-expires", ""},
+		{carried, "session-cookie-max-age session-cookie-samesite session-cookie-secure upstream-hash-by", ""},
 		{carried, "proxy-next-upstream proxy-next-upstream-tries", ""},
 		{carried, "canary canary-by-header canary-by-header-value canary-by-header-pattern canary-by-cookie canary-weight canary-weight-total", ""},
 
@@ -72,9 +74,9 @@ func annotationRows() []annotationRow {
 		{ignored, "limit-connections limit-rate limit-rate-after", "0"},
 		{ignored, "proxy-next-upstream-timeout", "0"},
 		{ignored, "connection-proxy-header custom-http-errors disable-proxy-intercept-errors", ""},
-		{ignored, "affinity affinity-mode affinity-canary-behavior session-cookie-name session-cookie-path session-cookie-domain", ""},
-		{ignored, "session-cookie-expires session-cookie-max-age session-cookie-samesite session-cookie-conditional-samesite-none", ""},
-		{ignored, "session-cookie-secure session-cookie-change-on-failure upstream-hash-by upstream-hash-by-subset upstream-hash-by-subset-size", ""},
+		{ignored, "affinity-canary-behavior", ""},
+		{ignored, "session-cookie-conditional-samesite-none session-cookie-change-on-failure upstream-hash-by-subset", "false"},
+		{ignored, "upstream-hash-by-subset-size", ""},
 		// They only shape what auth-type or auth-url asks for.
 		{ignored, "auth-secret-type auth-realm", ""},
 		{ignored, "auth-proxy-set-headers auth-cache-key auth-cache-duration", ""},
@@ -125,6 +127,7 @@ type settings struct {
 	canary
 	limits
 	authURL
+	affinity
 	retry         plan.Retry
 	customHeaders string   // the ConfigMap, NAMESPACE/NAME
 	aliases       []string // server-alias

@@ -55,7 +55,7 @@ func (s *settings) set(name, value string) (ok, known bool) {
 
 // setOwn reads a setting that only annotations have.
 func (s *settings) setOwn(name, value string) (ok, known bool) {
-	for _, set := range [...]func(name, value string) (ok, known bool){s.redirects.set, s.patterns.set, s.cors.set, s.canary.set, s.limits.set, s.authURL.set} {
+	for _, set := range [...]func(name, value string) (ok, known bool){s.redirects.set, s.patterns.set, s.cors.set, s.canary.set, s.limits.set, s.authURL.set, s.affinity.set} {
 		if ok, known = set(name, value); known {
 			return ok, true
 		}
@@ -92,7 +92,7 @@ func badValue(name string) treatment {
 	switch name {
 	case "permanent-redirect", "permanent-redirect-code", "temporal-redirect", "temporal-redirect-code",
 		"from-to-www-redirect", "relative-redirects", "server-alias", "upstream-vhost", "x-forwarded-prefix",
-		"limit-rps", "limit-rpm", "limit-allowlist", "limit-whitelist", "auth-url":
+		"limit-rps", "limit-rpm", "limit-allowlist", "limit-whitelist", "auth-url", "upstream-hash-by":
 		return drops
 	case "allowlist-source-range", "whitelist-source-range", "denylist-source-range", "custom-headers",
 		"auth-method", "auth-response-headers", "auth-request-redirect":
@@ -156,6 +156,18 @@ func wantedValue(name string) string {
 		return "a host name"
 	case "limit-rps", "limit-rpm", "limit-burst-multiplier":
 		return "a whole number, such as 5"
+	case "affinity":
+		return "cookie"
+	case "affinity-mode":
+		return "balanced or persistent"
+	case "session-cookie-expires", "session-cookie-max-age":
+		return "a number of seconds without unit, such as 3600"
+	case "session-cookie-samesite":
+		return "None, Lax or Strict"
+	case "session-cookie-name", "session-cookie-path", "session-cookie-domain":
+		return "letters, digits and -._~"
+	case "upstream-hash-by":
+		return "a variable, such as $request_uri"
 	case "auth-url", "auth-signin":
 		return "a URL, such as http://NAME.NAMESPACE.svc.cluster.local/check"
 	case "auth-method":

@@ -24,7 +24,7 @@ const (
 )
 
 // target is what a backend of the edge is made of.
-type target struct{ namespace, service, port, protocol string }
+type target struct{ namespace, service, port, protocol, hash string }
 
 // backend finds or makes the backend of a location. Its key is the name that
 // ingress-nginx gives the upstream, namespace-service-port; where two Services
@@ -35,12 +35,16 @@ func (e *edge) backend(l *location, protocol string) *plan.Backend {
 	if svc.Port.Number == 0 {
 		port = intstr.FromString(svc.Port.Name)
 	}
-	t := target{l.ingress.item.Ref.Namespace, svc.Name, port.String(), protocol}
+	hash := e.hash(l, l.ingress.item.Ref.Namespace+"-"+svc.Name+"-"+port.String())
+	t := target{l.ingress.item.Ref.Namespace, svc.Name, port.String(), protocol, hashName(hash)}
 	if b := e.backends[t]; b != nil && b.Missing == "" {
 		return b
 	}
 	b := &plan.Backend{Key: e.key(t), Service: object.Ref{Kind: "Service", Namespace: t.namespace, Name: t.service},
 		Port: int(svc.Port.Number), Balance: plan.RoundRobin}
+	if hash != nil {
+		b.Balance, b.Hash = plan.BalanceHash, hash
+	}
 	switch protocol {
 	case grpc, grpcTLS:
 		b.Protocol = plan.HTTP2
@@ -61,8 +65,9 @@ func (e *edge) key(t target) string {
 	if t.protocol != plainHTTP {
 		key += "-" + strings.ToLower(t.protocol)
 	}
+	key += t.hash
 	if _, again := e.backends[t]; !again && e.keys[key] {
-		key = t.namespace + "/" + t.service + "-" + t.port + "-" + strings.ToLower(t.protocol)
+		key = t.namespace + "/" + t.service + "-" + t.port + "-" + strings.ToLower(t.protocol) + t.hash
 	}
 	e.keys[key] = true
 	return key

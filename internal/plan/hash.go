@@ -11,7 +11,7 @@ import (
 )
 
 // Hash is what a consistent hash is taken of (DestinationRule consistentHash).
-// The first of Header, Cookie, SourceIP and Query that is set counts.
+// The first of Header, Cookie, SourceIP, Query, Target, Peer and Sticky that is set counts.
 type Hash struct {
 	Header string // lower case
 	Cookie string
@@ -22,8 +22,11 @@ type Hash struct {
 	Attributes []string      // further ones: "Secure", "SameSite=Lax"
 	SourceIP   bool
 	Query      string
-	Ring       int // minimumRingSize; 0 for the default, 1024
-	Maglev     int // table size; 0 for a ring
+	Target     bool    // the target as it came (upstream-hash-by $request_uri)
+	Peer       bool    // the peer's address alone (upstream-hash-by $remote_addr)
+	Sticky     *Sticky // the edge's cookie
+	Ring       int     // minimumRingSize; 0 for the default, 1024
+	Maglev     int     // table size; 0 for a ring
 }
 
 // Of returns the text that the hash of a request is taken of. ok is false when
@@ -52,6 +55,12 @@ func (h *Hash) Of(r *match.Request, world World) (key string, ok bool, setCookie
 		}
 	case h.Query != "":
 		key, ok = r.QueryValue(h.Query)
+	case h.Target:
+		key, ok = r.Target, true
+	case h.Peer:
+		key, ok = r.Peer.String(), r.Peer.IsValid()
+	case h.Sticky != nil:
+		return h.Sticky.of(r, world)
 	}
 	return key, ok, ""
 }
