@@ -28,7 +28,7 @@ func rooms() map[string]room {
 	all := []string{"api", "internal/apikey", "internal/header", "internal/problem", "internal/object", "internal/match", "internal/plan",
 		"internal/compile", "internal/check", "internal/scenario", "internal/scaffold", "internal/source",
 		"internal/http1", "internal/proxy", "internal/upstream", "internal/jwt", "internal/login", "internal/extauthz",
-		"internal/pki", "internal/mesh", "internal/kube", "internal/telemetry", "internal/dashboard", "internal/statefile", "internal/meter"}
+		"internal/pki", "internal/mesh", "internal/kube", "internal/telemetry", "internal/dashboard", "internal/statefile", "internal/meter", "internal/htpasswd"}
 	return map[string]room{
 		"api":                {pure: true},
 		"cmd/doorward":       {imports: []string{"internal/cli"}},
@@ -53,7 +53,7 @@ func rooms() map[string]room {
 		"internal/exempt":    {pure: true, imports: []string{"internal/object", "internal/match", "internal/plan", "internal/witness", "internal/diff"}},
 		"internal/probe":     {imports: []string{"internal/match", "internal/plan", "internal/object", "internal/problem", "internal/caller"}},
 		"internal/source":    {imports: []string{"api", "internal/object", "internal/problem"}},
-		"internal/scenario":  {imports: []string{"internal/object", "internal/compile", "internal/plan", "internal/match", "internal/problem", "internal/source", "internal/header", "internal/jwt"}},
+		"internal/scenario":  {imports: []string{"internal/object", "internal/compile", "internal/plan", "internal/match", "internal/problem", "internal/source", "internal/header", "internal/jwt", "internal/htpasswd"}},
 		"internal/stage":     {imports: []string{"internal/server", "internal/scenario", "internal/plan", "internal/match", "internal/header", "internal/pki"}},
 		"internal/suite":     {imports: []string{"internal/object", "internal/compile", "internal/plan", "internal/match", "internal/problem", "internal/source", "internal/header", "internal/http1", "internal/jwt", "internal/scenario", "internal/caller", "internal/apikey", "internal/server", "internal/stage"}},
 		"internal/caller":    {imports: []string{"internal/apikey", "internal/plan", "internal/match", "internal/header", "internal/jwt"}}, // for tools alone: nobody may say in a request who they are
@@ -68,6 +68,7 @@ func rooms() map[string]room {
 		"internal/pki":       {imports: []string{"internal/statefile"}},
 		"internal/statefile": {},
 		"internal/meter":     {},
+		"internal/htpasswd":  {},
 		"internal/mesh":      {imports: []string{"internal/object", "internal/plan", "internal/pki"}},
 		"internal/kube":      {imports: []string{"internal/object", "internal/problem"}},
 		"internal/telemetry": {imports: []string{"internal/apikey", "internal/plan", "internal/object"}},

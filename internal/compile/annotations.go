@@ -55,6 +55,7 @@ func annotationRows() []annotationRow {
 
 		{carried, "limit-rps limit-rpm limit-burst-multiplier limit-allowlist limit-whitelist", ""},
 		{carried, "auth-url auth-method auth-signin auth-signin-redirect-param auth-response-headers auth-request-redirect satisfy", ""},
+		{carried, "auth-type auth-secret auth-secret-type auth-realm", ""},
 		{carried, "affinity affinity-mode session-cookie-name session-cookie-path session-cookie-domain session-cookie-expires", ""},
 		{carried, "session-cookie-max-age session-cookie-samesite session-cookie-secure upstream-hash-by", ""},
 		{carried, "proxy-next-upstream proxy-next-upstream-tries", ""},
@@ -77,8 +78,6 @@ func annotationRows() []annotationRow {
 		{ignored, "affinity-canary-behavior", ""},
 		{ignored, "session-cookie-conditional-samesite-none session-cookie-change-on-failure upstream-hash-by-subset", "false"},
 		{ignored, "upstream-hash-by-subset-size", ""},
-		// They only shape what auth-type or auth-url asks for.
-		{ignored, "auth-secret-type auth-realm", ""},
 		{ignored, "auth-proxy-set-headers auth-cache-key auth-cache-duration", ""},
 		{ignored, "auth-always-set-cookie auth-keepalive-share-vars", "false"},
 		{ignored, "mirror-target mirror-host mirror-request-body", ""},
@@ -91,7 +90,6 @@ func annotationRows() []annotationRow {
 		{ignored, "secure-backends secure-verify-ca-secret base-url-scheme add-base-url grpc-backend session-cookie-hash", ""},
 
 		// Without these, paths would be open that are not meant to be.
-		{closes, "auth-type auth-secret", ""},
 		{closes, "auth-tls-secret auth-tls-verify-client auth-tls-match-cn auth-tls-verify-depth auth-tls-error-page", ""},
 		{closes, "auth-tls-pass-certificate-to-upstream", "false"},
 		{closes, "proxy-ssl-verify", "off"},
@@ -128,6 +126,7 @@ type settings struct {
 	limits
 	authURL
 	affinity
+	basic
 	retry         plan.Retry
 	customHeaders string   // the ConfigMap, NAMESPACE/NAME
 	aliases       []string // server-alias

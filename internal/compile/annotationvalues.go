@@ -55,7 +55,7 @@ func (s *settings) set(name, value string) (ok, known bool) {
 
 // setOwn reads a setting that only annotations have.
 func (s *settings) setOwn(name, value string) (ok, known bool) {
-	for _, set := range [...]func(name, value string) (ok, known bool){s.redirects.set, s.patterns.set, s.cors.set, s.canary.set, s.limits.set, s.authURL.set, s.affinity.set} {
+	for _, set := range [...]func(name, value string) (ok, known bool){s.redirects.set, s.patterns.set, s.cors.set, s.canary.set, s.limits.set, s.authURL.set, s.affinity.set, s.basic.set} {
 		if ok, known = set(name, value); known {
 			return ok, true
 		}
@@ -92,10 +92,11 @@ func badValue(name string) treatment {
 	switch name {
 	case "permanent-redirect", "permanent-redirect-code", "temporal-redirect", "temporal-redirect-code",
 		"from-to-www-redirect", "relative-redirects", "server-alias", "upstream-vhost", "x-forwarded-prefix",
-		"limit-rps", "limit-rpm", "limit-allowlist", "limit-whitelist", "auth-url", "upstream-hash-by":
+		"limit-rps", "limit-rpm", "limit-allowlist", "limit-whitelist", "auth-url", "upstream-hash-by",
+		"auth-type", "auth-secret-type", "auth-realm":
 		return drops
 	case "allowlist-source-range", "whitelist-source-range", "denylist-source-range", "custom-headers",
-		"auth-method", "auth-response-headers", "auth-request-redirect":
+		"auth-method", "auth-response-headers", "auth-request-redirect", "auth-secret":
 		return closes
 	}
 	return ignored
@@ -156,6 +157,14 @@ func wantedValue(name string) string {
 		return "a host name"
 	case "limit-rps", "limit-rpm", "limit-burst-multiplier":
 		return "a whole number, such as 5"
+	case "auth-type":
+		return "basic"
+	case "auth-secret":
+		return "a Secret of the namespace"
+	case "auth-secret-type":
+		return "auth-file or auth-map"
+	case "auth-realm":
+		return "letters, digits, blanks and -._~/:"
 	case "affinity":
 		return "cookie"
 	case "affinity-mode":

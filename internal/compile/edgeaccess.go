@@ -27,7 +27,11 @@ func (e *edge) access(ing *ingress, path string, s *settings, to *plan.Backend, 
 	if len(s.allow)+len(s.deny) > 0 {
 		who = append(who, &plan.Addresses{Allow: s.allow, Deny: s.deny, Origin: origin})
 	}
-	if ing != nil && ing.authorizer != nil && !e.config.listed(e.config.noAuth, path) {
+	asked := ing != nil && !e.config.listed(e.config.noAuth, path)
+	if asked && ing.users != nil {
+		who = append(who, ing.users)
+	}
+	if asked && ing.authorizer != nil {
 		who = append(who, ing.authorizer)
 	}
 	if s.authURL.any && len(who) > 1 {

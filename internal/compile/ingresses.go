@@ -37,8 +37,9 @@ type edge struct {
 type ingress struct {
 	item object.Item[*netv1.Ingress]
 	settings
-	answer     header.Fields  // custom-headers
-	authorizer *plan.EdgeAuth // auth-url
+	answer     header.Fields   // custom-headers
+	authorizer *plan.EdgeAuth  // auth-url
+	users      *plan.BasicAuth // auth-type
 }
 
 func (i *ingress) origin(field string) plan.Origin {
@@ -120,6 +121,7 @@ func (e *edge) collect() {
 		default:
 			e.readCustomHeaders(ing)
 			e.readAuth(ing)
+			e.readBasic(ing)
 			e.ingresses = append(e.ingresses, ing)
 		}
 	}

@@ -151,6 +151,10 @@ func (e *edge) route(h *edgeHost, r *plan.Route, p edgePath) []*plan.Route {
 		g.Origin = r.Origin
 		r.Guards = append(r.Guards, g)
 	}
+	if p.ingress != nil && p.ingress.users != nil && !e.config.listed(e.config.noAuth, p.path) {
+		// The application does not learn the password (template: Authorization "").
+		r.Filters = append(r.Filters, &plan.HeaderRoute{Headers: plan.Headers{Request: plan.HeaderEdits{Remove: []string{"authorization"}}}})
+	}
 	if p.backend == nil {
 		r.Guards = append(r.Guards, e.access(p.ingress, p.path, s, nil, r.Origin)...)
 		r.Action = &plan.Direct{Status: 404, Reason: "no rule of host " + h.name + " covers the path"}

@@ -22,6 +22,7 @@ type World interface {
 	Loginer
 	Throttle
 	Meter
+	Passwords
 }
 
 // Closed is what a world has that lacks the rest: it accepts no token, lets nobody in and
@@ -58,3 +59,6 @@ func (Closed) KeyUsed(apikey.Digest, time.Time) {}
 
 // Drip counts nothing.
 func (Closed) Drip(string, netip.Addr, int, int, time.Time) bool { return true }
+
+// Password fits nothing.
+func (Closed) Password(string, string) bool { return false }

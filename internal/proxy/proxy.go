@@ -30,9 +30,10 @@ type Options struct {
 	// ReasonHeader has Doorward's own answers say why in the header
 	// x-doorward-reason; answers of applications then never have one.
 	ReasonHeader bool
-	Verifier     plan.Verifier // of tokens, in the live world; nil accepts none
-	Throttle     plan.Throttle // of wrong API keys, in the live world; nil does not count them
-	Meter        plan.Meter    // of requests, in the live world; nil does not count them
+	Verifier     plan.Verifier  // of tokens, in the live world; nil accepts none
+	Throttle     plan.Throttle  // of wrong API keys, in the live world; nil does not count them
+	Passwords    plan.Passwords // compares them, in the live world; nil fits none
+	Meter        plan.Meter     // of requests, in the live world; nil does not count them
 	// Authorizer asks external authorizers; nil: World does.
 	Authorizer Authorizer
 	Logins     Loginer    // answers visits of logins; nil: World does

@@ -16,17 +16,21 @@ type live struct {
 	plan.Loginer
 	plan.Throttle
 	plan.Meter
+	plan.Passwords
 }
 
 // newLive returns the live world with what Options bring; what they do not
 // bring is closed.
 func newLive(o *Options) live {
-	w := live{plan.Closed{}, plan.Closed{}, plan.Closed{}, plan.Closed{}, plan.Closed{}}
+	w := live{plan.Closed{}, plan.Closed{}, plan.Closed{}, plan.Closed{}, plan.Closed{}, plan.Closed{}}
 	if o.Verifier != nil {
 		w.Verifier = o.Verifier
 	}
 	if o.Throttle != nil {
 		w.Throttle = o.Throttle
+	}
+	if o.Passwords != nil {
+		w.Passwords = o.Passwords
 	}
 	if o.Meter != nil {
 		w.Meter = o.Meter

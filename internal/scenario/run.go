@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/internal/compile"
+	"github.com/doorward/doorward/internal/htpasswd"
 	"github.com/doorward/doorward/internal/jwt"
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/plan"
@@ -157,6 +158,9 @@ func (w World) Now() time.Time {
 	}
 	return w.Clock
 }
+
+// Password compares a password with its hash.
+func (World) Password(hash, password string) bool { return htpasswd.Match(hash, password) }
 
 // Ask asks Authorizer.
 func (w World) Ask(p *plan.Provider, c *plan.Check) plan.Verdict {

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/internal/extauthz"
+	"github.com/doorward/doorward/internal/htpasswd"
 	"github.com/doorward/doorward/internal/http1"
 	"github.com/doorward/doorward/internal/jwt"
 	"github.com/doorward/doorward/internal/login"
@@ -138,7 +139,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	s.authz = extauthz.New(s.upstreams)
 	po := proxy.Options{
 		Plan: s.plan.Load, Upstreams: s.upstreams, Metrics: s.metrics, AccessLog: s.accessLog, Log: o.Log,
-		Limits: o.Limits, Timeouts: o.Timeouts, ReasonHeader: o.ReasonHeader, Verifier: s.tokens, Authorizer: s.authz, Throttle: &s.keys, Meter: new(meter.Buckets), World: o.World,
+		Limits: o.Limits, Timeouts: o.Timeouts, ReasonHeader: o.ReasonHeader, Verifier: s.tokens, Authorizer: s.authz, Throttle: &s.keys, Meter: new(meter.Buckets), Passwords: htpasswd.Checker{}, World: o.World,
 	}
 	if o.World == nil {
 		po.Logins = s.logins

@@ -1,0 +1,40 @@
+package htpasswd
+
+import "testing"
+
+// The hashes are those of openssl passwd, htpasswd and slappasswd.
+func TestMatch(t *testing.T) {
+	const long = "a much longer password than sixteen bytes"
+	for _, c := range []struct{ hash, password string }{
+		{"$apr1$saltsalt$LrttParrLPdxvgutaSXWJ0", "secret"},
+		{"$apr1$ab$ZgbyBttfAvWjwKDroS41O1", long},
+		{"$1$saltsalt$9xy1btjgzLYfb7hivXtC//", "secret"},
+		{"$1$ab$ZTj46kRB5W/DcsgaphZJd/", long},
+		{"{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "secret"},
+		{"{SSHA}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0", "secret"},
+		{"{PLAIN}secret", "secret"},
+		{"$2y$04$PMN//CulJHe.xQoPfnPPfeUja1rHsTFU2Kn/L/j/0cioYz.K.LQWW", "secret"},
+	} {
+		if !Match(c.hash, c.password) || Match(c.hash, c.password+"x") {
+			t.Errorf("%s: %q must fit, and nothing else", c.hash, c.password)
+		}
+	}
+	for _, hash := range []string{"", "secret", "$", "$apr1$", "$2y$", "{SHA}", "{SSHA}AAAA", "$6$salt$x"} {
+		if Match(hash, "secret") || Match(hash, "") {
+			t.Errorf("%q fits", hash)
+		}
+	}
+}
+
+func FuzzMatch(f *testing.F) {
+	f.Add("$apr1$saltsalt$LrttParrLPdxvgutaSXWJ0", "secret")
+	f.Add("{SSHA}AAAA", "")
+	f.Fuzz(func(t *testing.T, hash, password string) {
+		if len(hash) > 3 && hash[:2] == "$2" {
+			t.Skip("bcrypt is the library's")
+		}
+		if Match(hash, password) && Match(hash, password+"x") {
+			t.Errorf("%q fits two passwords", hash)
+		}
+	})
+}
