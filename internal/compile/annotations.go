@@ -49,7 +49,7 @@ func annotationRows() []annotationRow {
 		{carried, "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects backend-protocol proxy-body-size", ""},
 		{carried, "proxy-connect-timeout proxy-send-timeout proxy-read-timeout", ""},
 		{carried, "app-root permanent-redirect permanent-redirect-code temporal-redirect temporal-redirect-code from-to-www-redirect relative-redirects", ""},
-		{carried, "server-alias upstream-vhost use-regex rewrite-target x-forwarded-prefix", ""},
+		{carried, "default-backend server-alias upstream-vhost use-regex rewrite-target x-forwarded-prefix", ""},
 		{carried, "allowlist-source-range whitelist-source-range denylist-source-range custom-headers", ""},
 		{carried, "enable-cors cors-allow-origin cors-allow-methods cors-allow-headers cors-expose-headers cors-allow-credentials cors-max-age", ""},
 
@@ -65,7 +65,6 @@ func annotationRows() []annotationRow {
 		{accepted, "auth-keepalive auth-keepalive-requests auth-keepalive-timeout", ""},
 		{accepted, "proxy-request-buffering proxy-buffering service-upstream http2-push-preload enable-rewrite-log enable-global-auth", ""},
 
-		{ignored, "default-backend", ""},
 		{ignored, "proxy-http-version", "1.1"},
 		{ignored, "load-balance", "round_robin"},
 		{ignored, "ssl-passthrough", "false"},
@@ -127,10 +126,11 @@ type settings struct {
 	authURL
 	affinity
 	basic
-	retry         plan.Retry
-	customHeaders string   // the ConfigMap, NAMESPACE/NAME
-	aliases       []string // server-alias
-	vhost         string   // upstream-vhost
+	retry          plan.Retry
+	defaultBackend string   // a Service of the namespace
+	customHeaders  string   // the ConfigMap, NAMESPACE/NAME
+	aliases        []string // server-alias
+	vhost          string   // upstream-vhost
 
 	closed  string // why its paths answer 503, or ""
 	dropped bool   // the Ingress counts as absent

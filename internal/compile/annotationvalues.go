@@ -64,6 +64,10 @@ func (s *settings) setOwn(name, value string) (ok, known bool) {
 	case "allowlist-source-range":
 		ok = prefixes(value, &s.allow)
 		s.allowlist = ok && len(s.allow) > 0
+	case "default-backend":
+		if ok = serviceName.MatchString(value) && len(value) < 64; ok {
+			s.defaultBackend = value
+		}
 	case "custom-headers":
 		if ok = objectName.MatchString(value); ok {
 			s.customHeaders = value
@@ -91,7 +95,7 @@ var serverNames = regexp.MustCompile(`^[-._~a-zA-Z0-9/:^$\[\](){}*+?|&=\\, ]*$`)
 func badValue(name string) treatment {
 	switch name {
 	case "permanent-redirect", "permanent-redirect-code", "temporal-redirect", "temporal-redirect-code",
-		"from-to-www-redirect", "relative-redirects", "server-alias", "upstream-vhost", "x-forwarded-prefix",
+		"from-to-www-redirect", "relative-redirects", "server-alias", "upstream-vhost", "x-forwarded-prefix", "default-backend",
 		"limit-rps", "limit-rpm", "limit-allowlist", "limit-whitelist", "auth-url", "upstream-hash-by",
 		"auth-type", "auth-secret-type", "auth-realm":
 		return drops
@@ -101,6 +105,9 @@ func badValue(name string) treatment {
 	}
 	return ignored
 }
+
+// serviceName is the form of a Service's name.
+var serviceName = regexp.MustCompile(`^[a-z]([-a-z0-9]*[a-z0-9])?$`)
 
 // objectName is how annotations name an object, with its namespace or without.
 var objectName = regexp.MustCompile(`^[-._~a-zA-Z0-9/:]+$`)
@@ -193,6 +200,8 @@ func wantedValue(name string) string {
 		return "a number from 1 to 100"
 	case "allowlist-source-range", "whitelist-source-range", "denylist-source-range", "limit-allowlist", "limit-whitelist":
 		return "addresses and ranges, joined by commas, such as 10.0.0.0/8"
+	case "default-backend":
+		return "a Service of the namespace"
 	case "custom-headers":
 		return "a ConfigMap, as NAMESPACE/NAME"
 	case "cors-allow-origin":

@@ -122,6 +122,7 @@ func (e *edge) collect() {
 			e.readCustomHeaders(ing)
 			e.readAuth(ing)
 			e.readBasic(ing)
+			e.noStandIn(ing)
 			e.ingresses = append(e.ingresses, ing)
 		}
 	}

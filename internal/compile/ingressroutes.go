@@ -202,6 +202,12 @@ func (e *edge) forward(r *plan.Route, p edgePath, s *settings) []*plan.Route {
 	}
 	finish := func(r *plan.Route, protocol string) {
 		f := to(protocol)
+		if p.ingress.defaultBackend != "" && !serves(f.To[0].Backend) {
+			if b := e.standIn(p.location); b != nil {
+				f.To[0].Backend = b
+				r.Filters = append(slices.Clip(r.Filters), p.location.told())
+			}
+		}
 		r.Guards = append(slices.Clip(r.Guards), e.access(p.ingress, p.path, s, f.To[0].Backend, r.Origin)...)
 		r.Action = f
 	}
