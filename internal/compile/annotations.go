@@ -55,6 +55,7 @@ func annotationRows() []annotationRow {
 
 		{carried, "limit-rps limit-rpm limit-burst-multiplier limit-allowlist limit-whitelist", ""},
 		{carried, "auth-url auth-method auth-signin auth-signin-redirect-param auth-response-headers auth-request-redirect satisfy", ""},
+		{carried, "proxy-ssl-secret proxy-ssl-verify proxy-ssl-name proxy-ssl-server-name", ""},
 		{carried, "auth-type auth-secret auth-secret-type auth-realm", ""},
 		{carried, "affinity affinity-mode session-cookie-name session-cookie-path session-cookie-domain session-cookie-expires", ""},
 		{carried, "session-cookie-max-age session-cookie-samesite session-cookie-secure upstream-hash-by", ""},
@@ -70,7 +71,7 @@ func annotationRows() []annotationRow {
 		{ignored, "ssl-passthrough", "false"},
 		{ignored, "proxy-redirect-from proxy-redirect-to proxy-cookie-domain proxy-cookie-path", "off"},
 		{ignored, "proxy-ssl-verify-depth", ""},
-		{ignored, "ssl-ciphers ssl-prefer-server-ciphers proxy-ssl-secret proxy-ssl-name proxy-ssl-server-name proxy-ssl-ciphers proxy-ssl-protocols", ""},
+		{ignored, "ssl-ciphers ssl-prefer-server-ciphers proxy-ssl-ciphers proxy-ssl-protocols", ""},
 		{ignored, "limit-connections limit-rate limit-rate-after", "0"},
 		{ignored, "proxy-next-upstream-timeout", "0"},
 		{ignored, "connection-proxy-header custom-http-errors disable-proxy-intercept-errors", ""},
@@ -91,7 +92,6 @@ func annotationRows() []annotationRow {
 		// Without these, paths would be open that are not meant to be.
 		{closes, "auth-tls-secret auth-tls-verify-client auth-tls-match-cn auth-tls-verify-depth auth-tls-error-page", ""},
 		{closes, "auth-tls-pass-certificate-to-upstream", "false"},
-		{closes, "proxy-ssl-verify", "off"},
 		{closes, "enable-modsecurity enable-owasp-core-rules", "false"},
 
 		{drops, "configuration-snippet server-snippet stream-snippet auth-snippet modsecurity-snippet", ""},
@@ -126,6 +126,7 @@ type settings struct {
 	authURL
 	affinity
 	basic
+	proxySSL
 	retry          plan.Retry
 	defaultBackend string   // a Service of the namespace
 	customHeaders  string   // the ConfigMap, NAMESPACE/NAME

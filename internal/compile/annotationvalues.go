@@ -55,7 +55,7 @@ func (s *settings) set(name, value string) (ok, known bool) {
 
 // setOwn reads a setting that only annotations have.
 func (s *settings) setOwn(name, value string) (ok, known bool) {
-	for _, set := range [...]func(name, value string) (ok, known bool){s.redirects.set, s.patterns.set, s.cors.set, s.canary.set, s.limits.set, s.authURL.set, s.affinity.set, s.basic.set} {
+	for _, set := range [...]func(name, value string) (ok, known bool){s.redirects.set, s.patterns.set, s.cors.set, s.canary.set, s.limits.set, s.authURL.set, s.affinity.set, s.basic.set, s.proxySSL.set} {
 		if ok, known = set(name, value); known {
 			return ok, true
 		}
@@ -97,7 +97,7 @@ func badValue(name string) treatment {
 	case "permanent-redirect", "permanent-redirect-code", "temporal-redirect", "temporal-redirect-code",
 		"from-to-www-redirect", "relative-redirects", "server-alias", "upstream-vhost", "x-forwarded-prefix", "default-backend",
 		"limit-rps", "limit-rpm", "limit-allowlist", "limit-whitelist", "auth-url", "upstream-hash-by",
-		"auth-type", "auth-secret-type", "auth-realm":
+		"auth-type", "auth-secret-type", "auth-realm", "proxy-ssl-secret":
 		return drops
 	case "allowlist-source-range", "whitelist-source-range", "denylist-source-range", "custom-headers",
 		"auth-method", "auth-response-headers", "auth-request-redirect", "auth-secret":
@@ -164,6 +164,12 @@ func wantedValue(name string) string {
 		return "a host name"
 	case "limit-rps", "limit-rpm", "limit-burst-multiplier":
 		return "a whole number, such as 5"
+	case "proxy-ssl-secret":
+		return "a Secret, as NAMESPACE/NAME"
+	case "proxy-ssl-verify", "proxy-ssl-server-name":
+		return "on or off"
+	case "proxy-ssl-name":
+		return "a host name"
 	case "auth-type":
 		return "basic"
 	case "auth-secret":

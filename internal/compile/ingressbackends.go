@@ -36,7 +36,11 @@ func (e *edge) backend(l *location, protocol string) *plan.Backend {
 		port = intstr.FromString(svc.Port.Name)
 	}
 	hash := e.hash(l, l.ingress.item.Ref.Namespace+"-"+svc.Name+"-"+port.String())
-	t := target{l.ingress.item.Ref.Namespace, svc.Name, port.String(), protocol, hashName(hash)}
+	secure := l.ingress.upstreamTLS
+	if secure == nil {
+		secure = &plan.UpstreamTLS{Digest: "edge"}
+	}
+	t := target{l.ingress.item.Ref.Namespace, svc.Name, port.String(), protocol, hashName(hash) + secureName(protocol, secure)}
 	if b := e.backends[t]; b != nil && b.Missing == "" {
 		return b
 	}
@@ -52,11 +56,20 @@ func (e *edge) backend(l *location, protocol string) *plan.Backend {
 	switch protocol {
 	case overTLS, grpcTLS:
 		// Neither a name is sent nor the certificate checked (proxy-ssl-verify off).
-		b.TLS = &plan.UpstreamTLS{Digest: "edge"}
+		b.TLS = secure
 	}
 	e.fill(b, l, svc, port)
 	e.backends[t] = b
 	return b
+}
+
+// secureName tells the backends of one Service apart that are spoken to under other
+// TLS settings: connections must not be shared.
+func secureName(protocol string, t *plan.UpstreamTLS) string {
+	if protocol != overTLS && protocol != grpcTLS || t.Digest == "edge" {
+		return ""
+	}
+	return " tls " + t.Digest
 }
 
 // key names a backend.

@@ -40,6 +40,9 @@ type ingress struct {
 	answer     header.Fields   // custom-headers
 	authorizer *plan.EdgeAuth  // auth-url
 	users      *plan.BasicAuth // auth-type
+	// upstreamTLS is how HTTPS backends are spoken to (proxy-ssl-secret); nil: nothing is
+	// sent and nothing verified.
+	upstreamTLS *plan.UpstreamTLS
 }
 
 func (i *ingress) origin(field string) plan.Origin {
@@ -122,6 +125,7 @@ func (e *edge) collect() {
 			e.readCustomHeaders(ing)
 			e.readAuth(ing)
 			e.readBasic(ing)
+			e.readProxySSL(ing)
 			e.noStandIn(ing)
 			e.ingresses = append(e.ingresses, ing)
 		}
