@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,8 +20,8 @@ func testForms() []string { return []string{"text", "json", "junit"} }
 // testRun is what test is asked.
 type testRun struct {
 	manifests
-	form, run                string
-	verbose, coverage, serve bool
+	form, run, log                     string
+	verbose, coverage, serve, generate bool
 }
 
 func newTest() *cobra.Command {
@@ -47,6 +48,8 @@ func newTest() *cobra.Command {
 	f.BoolVarP(&q.verbose, "verbose", "v", false, "name every test, not only those that fail")
 	f.BoolVar(&q.coverage, "coverage", false, "tell which routes and rules of the manifests no test touches")
 	f.BoolVar(&q.serve, "serve", false, "play the tests through a real server, too; a difference from the walk is a failure")
+	f.BoolVar(&q.generate, "generate", false, "propose tests of the manifests that -f and -k name, on standard output")
+	f.StringVar(&q.log, "from-log", "", "propose tests of the requests in an access log: NGINX's combined form, or Envoy's JSON; - is standard input")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(testForms(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -58,6 +61,9 @@ func (q *testRun) do(cmd *cobra.Command, paths []string) error {
 	o, err := q.options(cmd)
 	if err != nil {
 		return err
+	}
+	if q.generate || q.log != "" {
+		return q.propose(cmd, paths, o)
 	}
 	files, err := readTests(paths)
 	if err != nil {
@@ -76,6 +82,33 @@ func (q *testRun) do(cmd *cobra.Command, paths []string) error {
 		return err
 	}
 	return q.verdict(report)
+}
+
+// propose prints tests that are generated.
+func (q *testRun) propose(cmd *cobra.Command, paths []string, o suite.Options) error {
+	if len(paths) > 0 {
+		return misused("--generate takes manifests with -f and -k, and there is %q; as in %s --generate -k %s", paths[0], cmd.CommandPath(), paths[0])
+	}
+	if len(q.files)+len(q.kustomizations) == 0 {
+		return misused("--generate needs manifests; give files or directories with -f, or a kustomization with -k")
+	}
+	var log io.Reader
+	if q.log == "-" {
+		log = cmd.InOrStdin()
+	} else if q.log != "" {
+		f, err := os.Open(q.log)
+		if err != nil {
+			return usageError{fmt.Errorf("--from-log: %w", err)}
+		}
+		defer f.Close()
+		log = f
+	}
+	text, err := suite.Generate(cmd.Context(), o, log)
+	if err != nil {
+		return usageError{err}
+	}
+	_, err = cmd.OutOrStdout().Write(text)
+	return err
 }
 
 // options are what the flags add to the files.

@@ -129,9 +129,9 @@ func (c *Caller) flags() []string {
 		data, _ := json.Marshal(c.Claims) // they were read as JSON
 		return []string{"--claims", quote(string(data))}
 	case c.ServiceAccount != "":
-		return []string{"--service-account", quote(c.ServiceAccount)}
+		return []string{"--as", "system:serviceaccount:" + strings.Replace(c.ServiceAccount, "/", ":", 1)}
 	case c.APIKey != "":
-		return []string{"--api-key", quote(c.APIKey)}
+		return []string{"-H", "'authorization: Bearer KEY'"} // nobody has it here
 	case len(c.Groups) > 0:
 		return []string{"--as", quote(c.User), "--groups", quote(strings.Join(c.Groups, ","))}
 	}
