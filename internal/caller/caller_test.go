@@ -192,6 +192,8 @@ func TestCallers(t *testing.T) {
 
 		{"nobody at the login built in", builtIn + tokens, gateway, "/", Spec{}, "302 sent to log in at https://issuer.example", ""},
 		{"a user at the login built in", builtIn + tokens, gateway, "/", bob, "forwarded", "x-auth-request-email=bob@example.com x-user=bob@example.com x-teams=WyJhIiwiYiJd"},
+		{"who asks who is logged in", builtIn + tokens, gateway, "/oauth2/auth", bob, "202 bob@example.com is let in", ""},
+		{"and is nobody", builtIn + tokens, gateway, "/oauth2/userinfo", Spec{}, "401 nobody is logged in", ""},
 		{"claims of another issuer", builtIn + tokens, gateway, "/", other, "302 a is of the issuer https://other.example, and the login is at https://issuer.example", ""},
 		{"it takes no tokens", builtIn + tokens, gateway, "/", runner, "302 sent to log in", ""},
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/doorward/doorward/internal/jwt"
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/plan"
 )
@@ -99,7 +100,7 @@ func (c *Caller) dressWithClaims(l *plan.Listener, req *match.Request, w *way, x
 		req.Source = identity(w, c.namespace, c.account)
 		notes = append(notes, c.name+" is taken to come from a Pod with a sidecar, as "+req.Source)
 	}
-	rule := issued(w.rules, t.Issuer)
+	rule := takes(w.rules, t)
 	switch {
 	case c.kind == person && (w.asks || len(w.logins) > 0):
 		x.session = true
@@ -137,14 +138,25 @@ func identity(w *way, namespace, account string) string {
 	return domain + "/ns/" + namespace + "/sa/" + account
 }
 
-// issued finds the first rule that takes tokens of an issuer; nil none.
+// issued finds the first rule that takes tokens of an issuer; nil none. A rule without
+// an issuer takes nobody's.
 func issued(rules []*plan.TokenRule, issuer string) *plan.TokenRule {
 	for _, r := range rules {
-		if r.Issuer == issuer || r.Issuer == "" {
+		if r.Issuer == issuer && issuer != "" {
 			return r
 		}
 	}
 	return nil
+}
+
+// takes finds the rule that takes a token, or else one of its issuer.
+func takes(rules []*plan.TokenRule, t *match.Token) *plan.TokenRule {
+	for _, r := range rules {
+		if f := jwt.Accepts(r, t); r.Issuer != "" && f.Text == "" {
+			return r
+		}
+	}
+	return issued(rules, t.Issuer)
 }
 
 // issuerOf reads the issuer of a token that is not verified; "" where there is none.

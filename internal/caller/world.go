@@ -149,7 +149,8 @@ func (w *world) sendToLogin(p *plan.Provider, c *plan.Check, why string) plan.Ve
 
 // Login lets in who is logged in there.
 func (w *world) Login(p *plan.LoginProvider, v *plan.Visit) plan.Entry {
-	if !w.session || v.Page != plan.NoLoginPage {
+	asksWho := v.Page == plan.LoginAuth || v.Page == plan.LoginUserInfo
+	if !w.session || v.Page != plan.NoLoginPage && !asksWho {
 		return w.Closed.Login(p, v)
 	}
 	if w.token.Issuer != p.Issuer {
@@ -159,6 +160,14 @@ func (w *world) Login(p *plan.LoginProvider, v *plan.Visit) plan.Entry {
 		return e
 	}
 	e := plan.Entry{Why: w.caller.String() + " is let in (assumed: logged in, with a session)"}
+	switch v.Page { // the login's own answers
+	case plan.LoginAuth:
+		e.Reply = &plan.Reply{Status: 202, Reason: e.Why}
+		return e
+	case plan.LoginUserInfo:
+		e.Reply = &plan.Reply{Status: 200, Reason: e.Why}
+		return e
+	}
 	for _, f := range userFields(w.token, p.GroupsClaim) {
 		if f.Name == "authorization" && p.Authorization || f.Name != "authorization" && p.XAuthRequest {
 			e.Set = append(e.Set, f)
