@@ -374,3 +374,50 @@ func TestSlowLoris(t *testing.T) {
 		t.Errorf("got %q, %v, want 408 and the end", answer, err)
 	}
 }
+
+// A trailer says nothing that an application would believe: no header that a token fills,
+// in no spelling, and none that the request is sent on with.
+func TestTrailersAreNotBelieved(t *testing.T) {
+	names := []string{"X-User", "X_user", "X-Groups", "X-Route", "X-Request-Id", "X-Forwarded-For", "X-Up"}
+	for _, protocol := range []plan.Protocol{plan.HTTP1, plan.HTTP2} {
+		for _, major := range []int{1, 2} {
+			t.Run(fmt.Sprintf("HTTP/%d to %s", major, protocol), func(t *testing.T) {
+				got := make(chan http.Header, 1)
+				b := backend("up", origin(t, func(w http.ResponseWriter, r *http.Request) {
+					io.Copy(io.Discard, r.Body)
+					got <- r.Trailer
+				}))
+				b.Protocol = protocol
+				l := gateway(to(b, func(r *plan.Route, _ *plan.Forward) {
+					r.Filters = append(r.Filters, &plan.HeaderRoute{Headers: plan.Headers{Request: plan.HeaderEdits{Set: []plan.HeaderValue{{Name: "x-route", Value: plan.Literal("1")}}}}})
+				}))
+				l.Guards = []plan.Guard{plan.NewTokens([]*plan.TokenRule{{Issuer: "i", PayloadTo: "x-groups", ClaimsTo: []plan.ClaimHeader{{Name: "x-user", Claim: []string{"sub"}}}}})}
+				r := newRig(t, gatewayKey, nil, l)
+				client := h2client(t)
+				if major == 1 {
+					client = &http.Transport{DisableCompression: true}
+					t.Cleanup(client.CloseIdleConnections)
+				}
+				req := r.request("POST", "/", io.MultiReader(strings.NewReader("body")))
+				req.Trailer = http.Header{}
+				for _, name := range names {
+					if name == "X-Forwarded-For" && major == 1 {
+						continue // refused altogether
+					}
+					req.Trailer[name] = []string{"forged"}
+				}
+				resp, err := client.RoundTrip(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				trailers := <-got
+				for _, name := range names {
+					if v := trailers.Values(name); (len(v) > 0) != (name == "X-Up") {
+						t.Errorf("trailer %s: got %q", name, v)
+					}
+				}
+			})
+		}
+	}
+}

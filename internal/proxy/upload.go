@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"io"
+	"slices"
 	"sync/atomic"
 
 	"github.com/doorward/doorward/internal/header"
@@ -115,8 +116,15 @@ func (u *upload) replayable() bool {
 }
 
 // trailers of the request; complete when it is whole. Lines that cannot be
-// passed on are left out.
-func (u *upload) trailers() header.Fields { return passable(u.body.Trailers()) }
+// passed on, and those that would be believed, are left out.
+func (u *upload) trailers() header.Fields {
+	f := passable(u.body.Trailers())
+	believed := func(t header.Field) bool { return u.x.out.Believed(t.Name, u.x.req.Header) }
+	if !slices.ContainsFunc(f, believed) {
+		return f
+	}
+	return slices.DeleteFunc(f.Clone(), believed)
+}
 
 // passable drops the trailer lines that cannot be written.
 func passable(f header.Fields) header.Fields {
