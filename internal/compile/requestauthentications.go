@@ -207,10 +207,17 @@ func looksLikeKeys(text string) bool {
 // findKeyHosts finds the Services that keys are fetched from, when everything
 // else is compiled.
 func (c *compiler) findKeyHosts() {
+	var services map[string][]plan.Endpoint
 	for _, a := range c.authentications {
 		for _, r := range a.rules {
 			if r.Keys.Broken != "" || r.Keys.Inline != "" {
 				continue
+			}
+			if r.Keys.URI == "" {
+				if services == nil {
+					services = c.serviceEndpoints()
+				}
+				r.Keys.Services = services
 			}
 			at, field := r.Keys.URI, ".jwksUri"
 			if at == "" {
@@ -223,6 +230,21 @@ func (c *compiler) findKeyHosts() {
 			r.Keys.Backend = c.keyHost(u, a, r.Origin.Field+field)
 		}
 	}
+}
+
+// serviceEndpoints are those of all Services but gateways', by HOST:PORT.
+func (c *compiler) serviceEndpoints() map[string][]plan.Endpoint {
+	all := map[string][]plan.Endpoint{}
+	for _, item := range c.set.Services.All() {
+		s := c.service(item.Ref.Namespace, item.Ref.Name)
+		for i := range item.Object.Spec.Ports {
+			p := &item.Object.Spec.Ports[i]
+			if eps, dns := c.endpoints(s, p, nil); !s.gateway && !dns && len(eps) > 0 {
+				all[s.host+":"+strconv.Itoa(int(p.Port))] = eps
+			}
+		}
+	}
+	return all
 }
 
 // keyHost is the backend of a URL whose host is a Service's; nil for other hosts.

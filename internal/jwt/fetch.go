@@ -40,7 +40,7 @@ func (s *Store) download(ctx context.Context, r *plan.TokenRule) ([]byte, error)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	first := KeysURL(&r.Keys, r.Issuer)
-	client, err := s.client(first, r.Keys.Backend)
+	client, err := s.client(first, &r.Keys)
 	if err != nil {
 		return nil, err
 	}
@@ -61,24 +61,31 @@ func (s *Store) download(ctx context.Context, r *plan.TokenRule) ([]byte, error)
 	return get(ctx, client, document.URI)
 }
 
-// client is an HTTP client that reaches the host and port of a URL at the
-// endpoints of backend, where there is one.
-func (s *Store) client(first string, backend *plan.Backend) (*http.Client, error) {
+// client is an HTTP client that reaches the host and port of a URL at the endpoints of
+// the source's backend, where there is one, and Services at theirs.
+func (s *Store) client(first string, source *plan.KeySource) (*http.Client, error) {
 	u, err := url.Parse(first)
 	if err != nil {
 		return nil, err
 	}
-	t := &http.Transport{DialContext: s.o.Dial, DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10}
-	if backend != nil {
-		own := hostPort(u)
-		t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			if address != own {
-				return s.o.Dial(ctx, network, address)
-			}
+	own, backend := hostPort(u), source.Backend
+	t := &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10}
+	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if address == own && backend != nil {
 			return s.dialBackend(ctx, network, backend)
 		}
-	} else {
-		t.Proxy = http.ProxyFromEnvironment
+		if eps := inCluster(source.Services, address); eps != nil {
+			return s.dialBackend(ctx, network, &plan.Backend{Endpoints: eps})
+		}
+		return s.o.Dial(ctx, network, address)
+	}
+	if backend == nil {
+		t.Proxy = func(r *http.Request) (*url.URL, error) {
+			if inCluster(source.Services, hostPort(r.URL)) != nil {
+				return nil, nil
+			}
+			return http.ProxyFromEnvironment(r)
+		}
 	}
 	return &http.Client{Transport: t, CheckRedirect: func(req *http.Request, via []*http.Request) error {
 		if len(via) > maxRedirects {
@@ -86,6 +93,22 @@ func (s *Store) client(first string, backend *plan.Backend) (*http.Client, error
 		}
 		return follows(via[0].URL.String(), req.URL.String())
 	}}, nil
+}
+
+// inCluster are the endpoints of a Service by a name that a Pod could use: in full, or
+// without the end.
+func inCluster(services map[string][]plan.Endpoint, address string) []plan.Endpoint {
+	host, port, err := net.SplitHostPort(strings.ToLower(address))
+	if err != nil {
+		return nil
+	}
+	switch {
+	case strings.HasSuffix(host, ".svc"):
+		host += ".cluster.local"
+	case strings.Count(host, ".") == 1:
+		host += ".svc.cluster.local"
+	}
+	return services[net.JoinHostPort(host, port)]
 }
 
 // dialBackend connects to one of the endpoints: any first, then the others.

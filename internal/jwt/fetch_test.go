@@ -477,3 +477,42 @@ func TestSync(t *testing.T) {
 		}
 	})
 }
+
+// An issuer may say that its keys are at another Service: it is reached at its endpoints,
+// by every name that a Pod could use for it. Other hosts are not.
+func TestKeysAtAnotherService(t *testing.T) {
+	p := newParty(t)
+	token := sign(t, "EdDSA", p.ed, `{"iss":"http://issuer.example","sub":"alice"}`, nil)
+	for _, c := range []struct{ uri, dialled string }{
+		{"http://keys.idp.svc.cluster.local/keys", "192.0.2.1:8080"},
+		{"http://keys.idp.svc:80/keys", "192.0.2.1:8080"},
+		{"http://Keys.idp/keys", "192.0.2.1:8080"},
+		{"http://keys.idp.svc.cluster.local:81/keys", "keys.idp.svc.cluster.local:81"},
+		{"http://keys.example.com/keys", "keys.example.com:80"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			a := newAuthority(t)
+			set := setOf(t, "k", p.ed.Public())
+			a.use(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.URL.Path, "openid-configuration") {
+					fmt.Fprintf(w, `{"jwks_uri":%q}`, c.uri)
+					return
+				}
+				fmt.Fprint(w, set)
+			})
+			r := a.rule()
+			r.Issuer, r.Keys.URI = "http://issuer.example", ""
+			r.Keys.Services = map[string][]plan.Endpoint{"keys.idp.svc.cluster.local:80": {{Address: "192.0.2.1:8080"}}}
+			s := New(Options{Dial: a.dial})
+			defer s.Close()
+			s.Sync(planOf(r))
+			synctest.Wait()
+			if got := verify(s, r, token); got != "" {
+				t.Errorf("%s: %s", c.uri, got)
+			}
+			if got := *a.dialled.Load(); got != c.dialled {
+				t.Errorf("%s: reached at %s, want %s", c.uri, got, c.dialled)
+			}
+		})
+	}
+}

@@ -173,7 +173,7 @@ const (
 	wrongLength    = "Jwt ED25519 signature is wrong length"
 	noKey          = "Jwks doesn't have key to match kid or alg from Jwt"
 	noKeys         = "Jwks doesn't have any valid public key"
-	notFetched     = "Jwks remote fetch is failed"
+	notFetched     = wrongSignature // Istio takes a key that is nobody's then (jwks_resolver.go, PublicOnlyJwks)
 	wrongAudience  = "Audiences in Jwt are not allowed"
 )
 

@@ -58,6 +58,9 @@ type KeySource struct {
 	// Backend has the endpoints of the URI's (or issuer's) host and port where
 	// that is a Service of the manifests; nil goes by DNS.
 	Backend *Backend
+	// Services are the endpoints of all Services, by HOST:PORT with the host in full: an
+	// issuer may say that its keys are at another. Nil where nothing is discovered.
+	Services map[string][]Endpoint
 }
 
 // TokenFailure is why a token was not accepted; the zero value is none.

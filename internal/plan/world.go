@@ -31,7 +31,7 @@ type Closed struct{}
 
 // Verify accepts no token.
 func (Closed) Verify(*TokenRule, string, time.Time) (*match.Token, TokenFailure) {
-	return nil, TokenFailure{Text: "Jwks remote fetch is failed", Status: 401, Reason: "tokens cannot be verified here"}
+	return nil, TokenFailure{Text: "Jwt verification fails", Status: 401, Reason: "tokens cannot be verified here"}
 }
 
 // Ask has no verdict.

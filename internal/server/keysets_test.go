@@ -150,7 +150,7 @@ func TestKeySets(t *testing.T) {
 	}
 
 	third, log := run("")
-	if status, body := get(third); status != 401 || body != "Jwks remote fetch is failed" {
+	if status, body := get(third); status != 401 || body != "Jwt verification fails" {
 		t.Errorf("an issuer that is away: got %d %q", status, body)
 	}
 	if text := problems(third); !strings.Contains(text, `"jwks-unreachable"`) || !strings.Contains(text, "status 503") || !strings.Contains(text, "RequestAuthentication istio-system/dex-jwt") {
