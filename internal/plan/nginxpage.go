@@ -11,6 +11,19 @@ import (
 // large; clients see 400.
 const statusHeaderTooLarge = 494
 
+// StatusPlainToTLS is NGINX's own number for plain text to a port of TLS; clients
+// see 400.
+const StatusPlainToTLS = 497
+
+// PlainToTLS is the answer of the edge to plain text where it listens for TLS. Other
+// layers have none, and close the connection.
+func (l *Listener) PlainToTLS() (r Reply, ok bool) {
+	if l.Dialect != NGINX {
+		return Reply{}, false
+	}
+	return renderNGINX(new(match.Request), Reply{Status: StatusPlainToTLS, Reason: "plain HTTP where TLS is spoken"}), true
+}
+
 // renderNGINX gives a reply without a body NGINX's page (ngx_http_special_response).
 // Pages of errors are longer for browsers that would show their own instead of
 // a short one (msie_padding).
@@ -28,6 +41,11 @@ func renderNGINX(r *match.Request, p Reply) Reply {
 		p.Status = 400
 		title, heading = "400 Request Header Or Cookie Too Large", "400 Bad Request"
 		detail = "<center>Request Header Or Cookie Too Large</center>\r\n"
+	}
+	if p.Status == StatusPlainToTLS {
+		p.Status = 400
+		title, heading = "400 The plain HTTP request was sent to HTTPS port", "400 Bad Request"
+		detail = "<center>The plain HTTP request was sent to HTTPS port</center>\r\n"
 	}
 	p.Header.Set("content-type", "text/html")
 	p.Body = "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + heading +

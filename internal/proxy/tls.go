@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"strings"
 	"time"
 
@@ -49,10 +52,32 @@ func (c *conn) handshake(t *tls.Config) (http2, ok bool) {
 	}
 	if err := tc.HandshakeContext(ctx); err != nil {
 		c.p.o.Log.Debug("TLS handshake failed", "listener", c.key, "client", c.remote, "error", err)
+		c.plainText(err)
 		return false, false
 	}
 	state := tc.ConnectionState()
 	c.wire, c.secure = tc, true
 	c.sni = strings.ToLower(strings.TrimSuffix(state.ServerName, "."))
 	return state.NegotiatedProtocol == "h2", true
+}
+
+// plainText answers, at the edge, a client that speaks HTTP in plain text to a port of
+// TLS; whatever else begins no handshake hears nothing.
+func (c *conn) plainText(err error) {
+	re, ok := errors.AsType[tls.RecordHeaderError](err)
+	l := c.p.o.Plan().Listener(c.key)
+	if !ok || re.Conn == nil || re.RecordHeader[0] < 'A' || re.RecordHeader[0] > 'Z' || l == nil {
+		return
+	}
+	r, ok := l.PlainToTLS()
+	if !ok {
+		return
+	}
+	_ = c.nc.SetDeadline(time.Now().Add(time.Second))
+	fmt.Fprintf(c.nc, "HTTP/1.1 %d Bad Request\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+		r.Status, time.Now().UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT"), r.Header.Value("content-type"), len(r.Body), r.Body)
+	// What is left unread would reset the connection, and the answer with it.
+	if t, ok := c.nc.(*net.TCPConn); ok && t.CloseWrite() == nil {
+		_, _ = io.CopyN(io.Discard, t, 64<<10)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,5 +115,30 @@ func TestTLSResumption(t *testing.T) {
 	r.swap(closed)
 	if resumed, status := get(); resumed && status != 503 {
 		t.Errorf("a resumed session passes a closed server: %d", status)
+	}
+}
+
+// NGINX tells who speaks plain text to its port of TLS; a gateway closes.
+func TestPlainTextToTLS(t *testing.T) {
+	edge := gateway(&plan.Route{Action: &plan.Direct{Status: 200}})
+	edge.Key, edge.Dialect = plan.Edge, plan.NGINX
+	edge.Chains[0].Certificate = certificate(t, "shop.example")
+	r := newRig(t, plan.Edge, nil, edge, secureGateway(t, "shop.example", &plan.Route{Action: &plan.Direct{Status: 200}}))
+	for _, c := range []struct{ key, send, want string }{
+		{plan.Edge, "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n", "<center>The plain HTTP request was sent to HTTPS port</center>"},
+		{plan.Edge, "\x00\x01\x02\x03\x04\x05\x06", ""},
+		{gatewayKey, "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n", ""},
+	} {
+		nc, err := net.Dial("tcp", r.listen(c.key, TLS))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		fmt.Fprint(nc, c.send)
+		got, _ := io.ReadAll(nc)
+		if c.want == "" && strings.HasPrefix(string(got), "HTTP") || !strings.Contains(string(got), c.want) ||
+			c.want != "" && !strings.HasPrefix(string(got), "HTTP/1.1 400 Bad Request\r\n") {
+			t.Errorf("%s, %q: got %q", c.key, c.send, got)
+		}
 	}
 }
