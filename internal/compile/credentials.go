@@ -29,27 +29,66 @@ func (c *compiler) serverCertificate(w *gatewayWorkload, sv *server) (cert *tls.
 	if len(names) > 1 {
 		c.onServer(problem.NotCarriedOut, sv, ".tls.credentialNames", "only the first certificate of several is shown: "+names[0], "name one Secret")
 	}
-	if v := t.MaxProtocolVersion; v != networkingv1alpha3.ServerTLSSettings_TLS_AUTO && v != networkingv1alpha3.ServerTLSSettings_TLSV1_3 {
-		c.onServer(problem.NotCarriedOut, sv, ".tls.maxProtocolVersion", "the field is not carried out; newer versions are accepted too", "remove the field")
-	}
-	if strict := notStrict(t); strict != "" {
-		c.onServer(problem.NotCarriedOut, sv, ".tls."+strict, "the field is not carried out; the server refuses every connection, rather than serve it in a weaker way",
-			"remove the field")
-		return nil, true
-	}
 	cert = c.credential(w, sv, names[0])
 	return cert, cert == nil
 }
 
-// notStrict names a setting that would be weakened by leaving it out, or "".
-func notStrict(t *networkingv1alpha3.ServerTLSSettings) string {
-	switch {
-	case t.MinProtocolVersion == networkingv1alpha3.ServerTLSSettings_TLSV1_3:
-		return "minProtocolVersion"
-	case len(t.CipherSuites) > 0:
-		return "cipherSuites"
+// tlsLimits are the versions and cipher suites of a server's TLS settings. closed says
+// that none of its suites is known. TLS 1.2 is the least here, whatever they say.
+func (c *compiler) tlsLimits(sv *server) (l plan.TLSLimits, closed bool) {
+	t := sv.Tls
+	if t.MinProtocolVersion == networkingv1alpha3.ServerTLSSettings_TLSV1_3 {
+		l.Min = tls.VersionTLS13
 	}
-	return ""
+	switch t.MaxProtocolVersion {
+	case networkingv1alpha3.ServerTLSSettings_TLS_AUTO, networkingv1alpha3.ServerTLSSettings_TLSV1_3:
+	case networkingv1alpha3.ServerTLSSettings_TLSV1_2:
+		l.Max = tls.VersionTLS12
+	default:
+		c.onServer(problem.NotCarriedOut, sv, ".tls.maxProtocolVersion", "TLS 1.2 is the least that is spoken here; the server refuses every connection", "allow TLSV1_2")
+		return l, true
+	}
+	if l.Max != 0 && l.Min > l.Max {
+		c.onServer(problem.Schema, sv, ".tls.maxProtocolVersion", "it is below minProtocolVersion; the server refuses every connection", "correct one of the two")
+		return l, true
+	}
+	var unknown []string
+	for _, name := range t.CipherSuites {
+		if id := cipherSuite(name); id != 0 {
+			l.Ciphers = append(l.Ciphers, id)
+		} else {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) > 0 {
+		rest := "; the others are used"
+		if len(l.Ciphers) == 0 {
+			rest = "; the server refuses every connection"
+		}
+		c.onServer(problem.NotCarriedOut, sv, ".tls.cipherSuites", "not known here: "+strings.Join(unknown, ", ")+rest, "name suites such as ECDHE-ECDSA-AES128-GCM-SHA256")
+	}
+	return l, len(t.CipherSuites) > 0 && len(l.Ciphers) == 0
+}
+
+// cipherSuite is the number of a suite of TLS 1.2 by Istio's name for it, which is
+// OpenSSL's; 0 where it is not known. Those
+// of CBC are let out, which HTTP/2 forbids; suites of TLS 1.3 cannot be chosen.
+func cipherSuite(name string) uint16 {
+	switch name {
+	case "ECDHE-ECDSA-AES128-GCM-SHA256":
+		return tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+	case "ECDHE-RSA-AES128-GCM-SHA256":
+		return tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+	case "ECDHE-ECDSA-AES256-GCM-SHA384":
+		return tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
+	case "ECDHE-RSA-AES256-GCM-SHA384":
+		return tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
+	case "ECDHE-ECDSA-CHACHA20-POLY1305":
+		return tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
+	case "ECDHE-RSA-CHACHA20-POLY1305":
+		return tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+	}
+	return 0
 }
 
 // credential reads the Secret called credentialName, in the namespace of the

@@ -198,7 +198,12 @@ func (c *compiler) join(w *gatewayWorkload, target intstr.IntOrString, sv *serve
 	if secure {
 		group.chain.Names = sv.hosts.serverNames()
 		if !opaque {
-			group.chain.Certificate, group.chain.Closed = c.serverCertificate(w, sv)
+			limits, closed := c.tlsLimits(sv)
+			if group.chain.Limits = limits; closed {
+				group.chain.Closed = true
+			} else {
+				group.chain.Certificate, group.chain.Closed = c.serverCertificate(w, sv)
+			}
 			if from, written := c.certificates[group.chain.Certificate]; written {
 				group.chain.From = map[string]plan.Origin{"": from}
 			}

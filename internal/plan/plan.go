@@ -157,6 +157,8 @@ type Chain struct {
 	// Closed refuses every connection: TLS settings that cannot be honoured
 	// must not be served in a weaker way.
 	Closed bool
+	// Limits are the versions and cipher suites of a TLS chain.
+	Limits TLSLimits
 	// Certificate is what a TLS chain shows unless Hosts bring their own
 	// (Certificates).
 	Certificate *tls.Certificate
@@ -342,6 +344,25 @@ func (l *Listener) TLS() bool {
 		}
 	}
 	return false
+}
+
+// TLSLimits bound what a handshake may agree on. Zero versions and no suites leave it
+// to crypto/tls.
+type TLSLimits struct {
+	Min, Max uint16
+	Ciphers  []uint16 // of TLS 1.2
+}
+
+// Open tells that there are none.
+func (t *TLSLimits) Open() bool { return t.Min == 0 && t.Max == 0 && len(t.Ciphers) == 0 }
+
+// LimitsFor returns the limits of a handshake that asks for sni.
+func (l *Listener) LimitsFor(sni string) TLSLimits {
+	c := l.chain(true, strings.ToLower(strings.TrimSuffix(sni, ".")))
+	if c == nil {
+		return TLSLimits{}
+	}
+	return c.Limits
 }
 
 // CertificateFor returns the certificate for a handshake that asks for sni, or

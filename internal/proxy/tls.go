@@ -21,7 +21,7 @@ var errNoServer = errors.New("no server of the listener takes this name")
 // resumed session asks for none, but its requests are walked by the plan in
 // force like all others.
 func (p *Proxy) tlsConfig(key string) *tls.Config {
-	return &tls.Config{
+	t := &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		// A client that offers nothing of this list is refused by the library; NGINX has http/1.0, too.
 		NextProtos:                  []string{"h2", "http/1.1", "http/1.0"},
@@ -38,6 +38,21 @@ func (p *Proxy) tlsConfig(key string) *tls.Config {
 			return cert, nil
 		},
 	}
+	t.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		l := p.o.Plan().Listener(key)
+		if l == nil {
+			return nil, errNoServer
+		}
+		limits := l.LimitsFor(hello.ServerName)
+		if limits.Open() {
+			return nil, nil // t itself
+		}
+		own := t.Clone()
+		own.GetConfigForClient = nil
+		own.MinVersion, own.MaxVersion, own.CipherSuites = max(own.MinVersion, limits.Min), limits.Max, limits.Ciphers
+		return own, nil
+	}
+	return t
 }
 
 // handshake makes c a TLS connection, within the time for a head. It tells

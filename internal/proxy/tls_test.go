@@ -142,3 +142,43 @@ func TestPlainTextToTLS(t *testing.T) {
 		}
 	}
 }
+
+// A server's versions and suites hold for its names alone.
+func TestTLSLimits(t *testing.T) {
+	l := secureGateway(t, "new.example", &plan.Route{Action: &plan.Direct{Status: 200}})
+	l.Chains[0].Limits.Min = tls.VersionTLS13
+	for name, limits := range map[string]plan.TLSLimits{"old.example": {Max: tls.VersionTLS12}, "any.example": {},
+		"suite.example": {Max: tls.VersionTLS12, Ciphers: []uint16{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256}}} {
+		other := secureGateway(t, name, &plan.Route{Action: &plan.Direct{Status: 200}}).Chains[0]
+		other.Limits = limits
+		l.Chains = append(l.Chains, other)
+	}
+	addr := newRig(t, gatewayKey, nil, l).listen(gatewayKey, TLS)
+	for _, c := range []struct {
+		name    string
+		version uint16 // that the client speaks alone
+		suite   uint16
+		ok      bool
+	}{
+		{"new.example", tls.VersionTLS12, 0, false},
+		{"new.example", tls.VersionTLS13, 0, true},
+		{"old.example", tls.VersionTLS12, 0, true},
+		{"old.example", tls.VersionTLS13, 0, false},
+		{"any.example", tls.VersionTLS12, 0, true},
+		{"any.example", tls.VersionTLS13, 0, true},
+		{"suite.example", tls.VersionTLS12, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, true},
+		{"suite.example", tls.VersionTLS12, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, false},
+	} {
+		config := &tls.Config{ServerName: c.name, InsecureSkipVerify: true, MinVersion: c.version, MaxVersion: c.version}
+		if c.suite != 0 {
+			config.CipherSuites = []uint16{c.suite}
+		}
+		nc, err := tls.Dial("tcp", addr, config)
+		if (err == nil) != c.ok {
+			t.Errorf("%s with %s, suite %x: got %v, want it taken: %v", c.name, tls.VersionName(c.version), c.suite, err, c.ok)
+		}
+		if err == nil {
+			nc.Close()
+		}
+	}
+}
