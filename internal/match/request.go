@@ -50,6 +50,8 @@ type Request struct {
 	// Header holds the other fields, names in lower case, without host and
 	// without the framing fields of the connection.
 	Header header.Fields
+	// Upgrade is the protocol that the request asks to change to, "" for none.
+	Upgrade string
 	// ContentLength is the announced length of the body in bytes, 0 for none,
 	// -1 for a body of unknown length.
 	ContentLength int64

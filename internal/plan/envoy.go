@@ -59,6 +59,12 @@ func (l *Listener) enterEnvoy(w *walk) bool {
 	r.Header.Add("x-envoy-external-address", w.hop.client)
 	// An outside request gets an id of its own, whatever it brought.
 	r.Header.Set("x-request-id", w.text.uuid(w.world.ID()))
+	// Istio's gateways know one upgrade (listener_builder, UpgradeConfigs); others are
+	// refused before anything is asked (Envoy, upgrade_failed).
+	if r.Upgrade != "" && !strings.EqualFold(r.Upgrade, "websocket") {
+		w.reply(Reply{Status: 403, Reason: "a gateway lets nobody upgrade to " + r.Upgrade})
+		return false
+	}
 	return true
 }
 

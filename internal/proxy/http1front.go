@@ -75,6 +75,7 @@ func (c *conn) exchangeHTTP1(h *http1.ServerConn, head *http1.RequestHead) bool 
 		r.ContentLength = -1
 	}
 	x.upgrade, x.lines = head.Upgrade, head.Lines
+	r.Upgrade = head.Upgrade
 	x.up.begin(&h.Body, r.ContentLength)
 	var refused func(*plan.Listener) *plan.Reply
 	switch {

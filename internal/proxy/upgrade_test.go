@@ -74,16 +74,19 @@ func TestDeclinedUpgrade(t *testing.T) {
 		http.Error(w, r.Header.Get("Upgrade"), http.StatusForbidden)
 	})
 	r := newRig(t, gatewayKey, nil, gateway(to(backend("up", up))))
-	req := r.request("GET", "/", nil)
-	req.Header.Set("Connection", "Upgrade")
-	req.Header.Set("Upgrade", "other/1")
-	if resp, body := r.do(req); resp.StatusCode != 403 || body != "other/1\n" {
-		t.Errorf("got %d %q", resp.StatusCode, body)
+	// A gateway lets nobody upgrade to anything but WebSocket (Envoy, upgrade_failed).
+	for upgrade, want := range map[string]string{"WebSocket": "WebSocket\n", "other/1": "", "websocket, other/1": ""} {
+		req := r.request("GET", "/", nil)
+		req.Header.Set("Connection", "Upgrade")
+		req.Header.Set("Upgrade", upgrade)
+		if resp, body := r.do(req); resp.StatusCode != 403 || body != want {
+			t.Errorf("%s: got %d %q", upgrade, resp.StatusCode, body)
+		}
 	}
 }
 
 // Bytes that follow the heads at once are not lost in either direction, and
-// what is not WebSocket is tunnelled too.
+// at the edge what is not WebSocket is tunnelled too.
 func TestTunnelKeepsEarlyBytes(t *testing.T) {
 	up := rude(t, func(nc net.Conn) {
 		in := bufio.NewReader(nc)
@@ -94,7 +97,7 @@ func TestTunnelKeepsEarlyBytes(t *testing.T) {
 		line, _ := in.ReadString('\n')
 		io.WriteString(nc, "got "+line)
 	})
-	r := newRig(t, gatewayKey, nil, gateway(to(backend("up", up))))
+	r := newRig(t, plan.Edge, nil, edge(to(backend("up", up))))
 	got := r.raw("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: other/1\r\n\r\nhello\n")
 	if !strings.HasPrefix(got, "HTTP/1.1 101 ") || !strings.Contains(got, "upgrade: other/1\n") || !strings.HasSuffix(got, "\n\nearly got hello\n") {
 		t.Errorf("got %q", got)
