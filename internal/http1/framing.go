@@ -35,6 +35,9 @@ func (s *framingLines) see(f header.Field) {
 			s.upgrade = s.upgrade || equalFold(tok, "upgrade")
 		}
 	case "upgrade":
+		if f.Value == "" {
+			return // an empty member of the list, which could not be written last
+		}
 		if s.upgradeTo != "" {
 			s.upgradeTo += ", "
 		}

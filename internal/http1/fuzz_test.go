@@ -32,6 +32,7 @@ func FuzzParseRequest(f *testing.F) {
 	f.Add([]byte("\r\nPUT http://a.example/x?y HTTP/1.1\r\nHost: A.example\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"), 7)
 	f.Add([]byte("GET / HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\nabc"), 1000)
 	f.Add([]byte("CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\nConnection: upgrade\r\nUpgrade: a\r\nUpgrade: b\r\n\r\n"), 2)
+	f.Add([]byte("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: a\r\nUpgrade:\r\n\r\n"), 5)
 	lim := DefaultLimits()
 	lim.RequestLine, lim.HeaderBytes, lim.HeaderCount = 300, 700, 12 // so that the limits are met
 	f.Fuzz(func(t *testing.T, raw []byte, piece int) {
