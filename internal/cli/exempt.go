@@ -99,6 +99,7 @@ type editing struct {
 	src     source.Options
 	compile compile.Options
 	out     io.Writer
+	proof   *exempt.Proof // of the edits
 }
 
 // plan finds out what is to be edited, tells of it, and proves it. No edits and no error
@@ -130,6 +131,7 @@ func (e *editing) plan(ctx context.Context) ([]rewriting, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nothing is written: %w", err)
 	}
+	e.proof = proof
 	for _, w := range edits {
 		io.WriteString(e.out, scaffold.Unified(w.file, w.before, w.after))
 	}

@@ -33,6 +33,8 @@ type App struct {
 	Port    int
 	// Preset is the name of what it is, if it is one of Presets.
 	Preset string
+	// Remove are headers that its clients could fill as if the platform's login had.
+	Remove []string
 	// Model is what a preset that serves a model loads.
 	Model string
 

@@ -59,9 +59,15 @@ func (a *App) virtualService() *pageOf {
 			"match", items(tree("uri", tree("exact", a.Prefix))),
 			"redirect", tree("uri", a.Prefix+"/", "redirectCode", 301))))
 	}
-	var headers, rewrite any
+	var set, remove, headers, rewrite any
 	if a.Told == ByHeader {
-		headers = tree("request", tree("set", above("set, not add: what a client sends under this name is replaced.", tree("X-Forwarded-Prefix", a.Prefix))))
+		set = above("set, not add: what a client sends under this name is replaced.", tree("X-Forwarded-Prefix", a.Prefix))
+	}
+	if len(a.Remove) > 0 {
+		remove = above("The platform's login does not fill these here, so a client could.", words(a.Remove))
+	}
+	if set != nil || remove != nil {
+		headers = tree("request", tree("set", set, "remove", remove))
 	}
 	if a.Told != BySetting {
 		rewrite = tree("uri", why("/", "takes the matched prefix's place"))

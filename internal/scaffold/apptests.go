@@ -21,7 +21,7 @@ func (a *App) Tests() []File {
 	}
 	manifests = append(manifests, "../overlays/production")
 	var files []File
-	if a.Image == "" && !a.Platform.HasService {
+	if a.StandsIn() {
 		manifests = append(manifests, "service.yaml")
 		files = append(files, File{TestsIn + "/service.yaml", a.standIn().text})
 	}
@@ -36,6 +36,9 @@ func (a *App) Tests() []File {
 		"tests", items(tests...)))
 	return append(files, File{a.TestFile(), p.text})
 }
+
+// StandsIn tells whether the tests bring a Service, as the application's is elsewhere.
+func (a *App) StandsIn() bool { return a.Image == "" && !a.Platform.HasService }
 
 // classes are those of the Ingresses that the tests meet, for manifests without their
 // IngressClass.
@@ -84,32 +87,43 @@ func (a *App) caller() any {
 }
 
 func (a *App) prefixCases() []*yaml.Node {
-	url := "https://" + a.Platform.Host + a.Prefix
+	url, via := "https://"+a.Platform.Host+a.Prefix, any(nil)
+	if a.Platform.Via != "" {
+		url, via = "http://"+a.Platform.Host+a.Prefix, a.Platform.Via
+	}
 	expect := tree("status", 200, "backend", a.backend(), "path", a.inside("/x?y=1"))
 	name := "the prefix is taken off"
 	if a.Told == BySetting {
 		name = "the prefix stays: the application serves it"
 	}
-	cases := []*yaml.Node{tree("name", name, "request", "GET "+url+"/x?y=1", "as", a.caller(), "expect", expect)}
+	cases := []*yaml.Node{tree("name", name, "request", "GET "+url+"/x?y=1", "via", via, "as", a.caller(), "expect", expect)}
 	if a.Told == ByHeader {
-		cases = append(cases, tree("name", "a header tells the prefix, whatever the client says", "request", "GET "+url+"/", "as", a.caller(),
+		cases = append(cases, tree("name", "a header tells the prefix, whatever the client says", "request", "GET "+url+"/", "via", via, "as", a.caller(),
 			"headers", tree("X-Forwarded-Prefix", "/elsewhere"),
 			"expect", tree("backend", a.backend(), "headers", tree("x-forwarded-prefix", a.Prefix))))
 	}
 	if a.Access != Programs {
-		cases = append(cases, tree("name", "without its slash the prefix leads to the one with it", "request", "GET "+url, "as", a.caller(),
+		cases = append(cases, tree("name", "without its slash the prefix leads to the one with it", "request", "GET "+url, "via", via, "as", a.caller(),
 			"expect", tree("status", 301, "backend", "none")))
+	}
+	if len(a.Remove) > 0 {
+		forged := tree()
+		for _, name := range a.Remove {
+			put(forged, name, text("mallory"))
+		}
+		cases = append(cases, tree("name", "a client cannot say who it is", "request", "GET "+url+"/", "via", via, "headers", forged,
+			"expect", tree("backend", a.backend(), "noHeaders", words(a.Remove))))
 	}
 	switch {
 	case a.Access == ByLogin && a.Platform.Login:
-		cases = append(cases, tree("name", "nobody comes in without a login", "request", "GET "+url+"/", "expect", tree("backend", "none")))
+		cases = append(cases, tree("name", "nobody comes in without a login", "request", "GET "+url+"/", "via", via, "expect", tree("backend", "none")))
 	case a.Access == Public:
-		cases = append(cases, tree("name", "everybody comes in", "request", "GET "+url+"/", "expect", tree("backend", a.backend())))
+		cases = append(cases, tree("name", "everybody comes in", "request", "GET "+url+"/", "via", via, "expect", tree("backend", a.backend())))
 	case a.Access == Own:
-		cases = append(cases, tree("name", "the application's own login is reached without the platform's", "request", "GET "+url+"/",
+		cases = append(cases, tree("name", "the application's own login is reached without the platform's", "request", "GET "+url+"/", "via", via,
 			"navigate", true, "expect", tree("backend", a.backend())))
 	case a.Access == Programs:
-		cases = append(cases, tree("name", "programs post without a login", "request", "POST "+url+"/", "expect", tree("backend", a.backend(), "method", "POST")))
+		cases = append(cases, tree("name", "programs post without a login", "request", "POST "+url+"/", "via", via, "expect", tree("backend", a.backend(), "method", "POST")))
 	}
 	return cases
 }

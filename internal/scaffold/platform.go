@@ -32,6 +32,9 @@ type Platform struct {
 	// that the manifests tell it.
 	Host, Path string
 	Found      bool
+	// Via is the gateway's own Service port, as NAMESPACE/SERVICE:PORT, where the manifests have
+	// no Ingress that leads to it: there the tests ask. "" is the edge.
+	Via string
 	// IngressClass and Issuer are for an Ingress of its own.
 	IngressClass, Issuer string
 	// UserHeader is the one in which the gateway tells the e-mail address of who is logged in;
@@ -41,8 +44,9 @@ type Platform struct {
 	Manifests []string
 	// HasService says that the manifests have the Service of an application without an image.
 	HasService bool
-	// Login says that the gateway asks for one.
-	Login bool
+	// Login says that the gateway asks for one, and Shut that it also does of those who show
+	// an Authorization header: logins often make an exception for it.
+	Login, Shut bool
 }
 
 // NewPlatform is what is known of a gateway without manifests.
@@ -82,8 +86,13 @@ func (f *Platform) LookAt(set *object.Set, p *plan.Plan) error {
 			}
 			f.wayTo(l, p.Listener(plan.Edge))
 			f.UserHeader = userHeader(l)
-			break
+			if f.Via == "" && !l.TLS() {
+				f.Via = l.Key
+			}
 		}
+	}
+	if f.Found {
+		f.Via = ""
 	}
 	for _, item := range set.IngressClasses.All() {
 		f.IngressClass = item.Ref.Name

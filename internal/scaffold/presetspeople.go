@@ -44,7 +44,7 @@ func jupyter() *Preset {
 
 // ownDoor tells whether others than those who are logged in may reach the application, for
 // all that is known of the platform, so that it must ask for a password of its own.
-func (a *App) ownDoor() bool { return a.Access != ByLogin || !a.Sidecar || !a.Platform.Login }
+func (a *App) ownDoor() bool { return a.Access != ByLogin || !a.Sidecar || !a.Platform.Shut }
 
 // mlflow is the tracking server (mlflow.org, "Protect Your Tracking Server from Network
 // Exposure"). Its pages link relatively, so that the prefix can be taken off.

@@ -53,6 +53,15 @@ func items(values ...any) *yaml.Node {
 	return n
 }
 
+// words makes a list of texts.
+func words(all []string) *yaml.Node {
+	n := list()
+	for _, s := range all {
+		n.Content = append(n.Content, word(s))
+	}
+	return n
+}
+
 // line makes a list on one line.
 func line(values ...any) *yaml.Node {
 	n := items(values...)
