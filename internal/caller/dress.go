@@ -113,6 +113,8 @@ func (c *Caller) dressWithClaims(l *plan.Listener, req *match.Request, w *way, x
 		x.shown = t.Raw
 		place(w.rules[0], t.Raw, req)
 		notes = append(notes, c.name+" brings a token of "+t.Issuer+", and no rule on the way takes tokens of that issuer")
+	case req.Source != "":
+		return notes
 	default:
 		return append(notes, "nothing on the way reads tokens: who asks does not matter to it")
 	}

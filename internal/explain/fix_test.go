@@ -192,6 +192,40 @@ func TestConnectionsThatAreNotTaken(t *testing.T) {
 	}
 }
 
+// A workload that takes mutual TLS alone says so, with who asks for it.
+func TestStrictWorkloads(t *testing.T) {
+	const strict = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {istio-injection: enabled}}\n---\n" +
+		"apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: strict, namespace: shop}\nspec: {mtls: {mode: STRICT}}\n"
+	const plain = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: plain, namespace: shop}\nspec: {host: web, trafficPolicy: {tls: {mode: DISABLE}}}\n"
+	service := strings.Replace(webService, "SELECTOR", "selector: {app: web}", 1)
+	pods := strings.Replace(webPods, "  REPLICAS\n", "", 1)
+	g := ground(t, platform, web, service, pods, strict, plain)
+	for _, c := range []struct {
+		q     Question
+		first string
+		place string // of the last
+	}{
+		{Question{URL: "http://web.shop/", Via: "shop/web:80"}, "", "PeerAuthentication shop/strict spec.mtls.mode"},
+		{Question{URL: "http://shop.example.com/web/", Via: "istio-system/gw:80", As: caller.Spec{User: "alice"}}, "DestinationRule shop/plain spec.trafficPolicy.tls.mode", "PeerAuthentication shop/strict spec.mtls.mode"},
+	} {
+		e := ask(t, g, c.q)
+		if e.Served || len(e.Fixes) < 2 {
+			t.Fatalf("%s: %s, %+v", c.q.URL, e.Outcome, e.Fixes)
+		}
+		first, last := e.Fixes[0], e.Fixes[len(e.Fixes)-1].Place
+		if last.Object+" "+last.Field != c.place {
+			t.Errorf("%s: the last edit is in %+v", c.q.URL, last)
+		}
+		if c.first == "" && !strings.HasPrefix(first.What, "come from a Pod with a sidecar") || c.first != "" && first.Place.Object+" "+first.Place.Field != c.first {
+			t.Errorf("%s: the first edit is %+v", c.q.URL, first)
+		}
+	}
+	e := ask(t, g, Question{URL: "http://web.shop/", Via: "shop/web:80", As: caller.Spec{ServiceAccount: "jobs/runner"}})
+	if !e.Served || len(e.Assumed) != 1 || !strings.Contains(e.Assumed[0], "as cluster.local/ns/jobs/sa/runner") {
+		t.Errorf("a peer is %s, %q", e.Outcome, e.Assumed)
+	}
+}
+
 // What a rule must not be told of, no edit tells.
 func TestEditsKeepSecrets(t *testing.T) {
 	rule := "  - when: [{key: \"request.headers[x-api-key]\", values: [right]}]\n"

@@ -117,7 +117,28 @@ func (x *asking) backendFixes(h *plan.Hop) []Fix {
 	case b.Next == nil && len(b.Endpoints) == 0:
 		return x.endpointFixes(b)
 	}
-	return append(x.problemFixes(o), x.problemFixes(b.Origin)...)
+	return append(x.problemFixes(o), x.lockedFixes(h, b)...)
+}
+
+// lockedFixes are for a workload whose sidecar takes no such connection.
+func (x *asking) lockedFixes(h *plan.Hop, b *plan.Backend) (all []Fix) {
+	for _, p := range x.ground.Problems { // of how the gateway is to speak to it
+		if h.Listener.Dialect == plan.Envoy && p.Code == problem.DRTLSConflict && strings.HasPrefix(p.Object, "DestinationRule "+b.Service.Namespace+"/") {
+			found := problem.List{p}
+			x.ground.Source.Point(found)
+			all = append(all, Fix{What: p.Remedy, Place: &Place{Object: p.Object, Field: p.Field, File: p.File, Line: found[0].Line}})
+		}
+	}
+	if b.Sidecar == nil || b.Sidecar.Door.Peers != plan.Strict {
+		return all
+	}
+	if h.Listener.Dialect == plan.Service {
+		all = append(all, Fix{What: "come from a Pod with a sidecar; to ask as one: --as system:serviceaccount:NAMESPACE:NAME"})
+	}
+	if by := b.Sidecar.Door.By; by.Ref.Kind != "" {
+		all = append(all, Fix{What: "take plain text as well", Place: x.at(by, "spec.mtls.mode"), YAML: "mtls: {mode: PERMISSIVE}"})
+	}
+	return all
 }
 
 // endpointFixes are for a Service without a ready endpoint.
