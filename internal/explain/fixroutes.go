@@ -42,7 +42,11 @@ func (x *asking) routeFixes(h *plan.Hop) []Fix {
 		}
 		return []Fix{f}
 	}
-	f := Fix{What: "no rule takes " + x.req.Path + "; the nearest takes " + nearest.Rule.String() + "; add", Place: x.at(o, o.Field)}
+	then := "add"
+	if path, ok := meant(path.Value, x.req.Path); ok && nearest.Rule.Path.Op != match.Regex {
+		then = "did you mean " + path + "? Or add"
+	}
+	f := Fix{What: "no rule takes " + x.req.Path + "; the nearest takes " + nearest.Rule.String() + "; " + then, Place: x.at(o, o.Field)}
 	switch {
 	case o.Ref.Kind == "VirtualService":
 		field, _, _ := strings.Cut(o.Field, ".match")

@@ -16,8 +16,8 @@ type Step struct {
 	OK      bool   `json:"ok"` // it matched, passed or was done
 	Why     string `json:"why,omitempty"`
 	// Near tells of a route or policy rule that does not match how near it came: the
-	// length of what its path has in common with the request's, and Close where only
-	// another condition failed.
+	// length of what its path has in common with the request's, parts that are one
+	// mistyped included, and Close where only another condition failed.
 	Near int `json:"near,omitempty"`
 }
 
@@ -77,27 +77,18 @@ func (x *asking) routeNear(r *plan.Route, why string) int {
 	if !strings.HasPrefix(why, "path is ") {
 		return Close
 	}
-	return common(r.Rule.Path.Value, x.req.Path)
+	return pathNear(r.Rule.Path.Value, x.req.Path)
 }
 
 func (x *asking) policyNear(r *plan.PolicyRule) int {
 	if r.Never || !r.Concerns(x.req) {
 		best := 0
 		for _, p := range r.Places() {
-			best = max(best, common(p.Lead, x.req.Path))
+			best = max(best, pathNear(p.Lead, x.req.Path))
 		}
 		return best
 	}
 	return Close
-}
-
-// common is how many letters two paths begin with alike.
-func common(a, b string) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return n
 }
 
 // mostNear is how many rules that did not match are told of, of each kind and hop.
