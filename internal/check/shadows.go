@@ -59,6 +59,7 @@ func ruleShadowed(p *Pass) {
 
 // matchCovered: the same, where Istio's analysis calls it a duplicate.
 func matchCovered(p *Pass) {
+	p.streamRepeated()
 	shadowed(p, func(r, by *plan.Route) {
 		if byPrefix(&by.Rule, &r.Rule) {
 			p.report(r.Origin, "no request reaches it: "+by.Origin.Field+" stands before it and takes all of them ("+by.Rule.String()+")",
@@ -70,6 +71,7 @@ func matchCovered(p *Pass) {
 // ruleRepeated: all conditions of a rule are those of earlier rules. Compile tells of
 // rules behind one that takes every request, and of each repetition.
 func ruleRepeated(p *Pass) {
+	p.streamUnreachable()
 	p.rules(func(h *plan.Host) {
 		type key struct {
 			ref   object.Ref

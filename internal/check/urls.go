@@ -22,6 +22,9 @@ func Locate(l problem.List, set *object.Set, pl *plan.Plan) {
 	var routes map[string][]routed
 	for i := range l {
 		kind, _, _ := strings.Cut(l[i].Object, " ")
+		if strings.HasPrefix(l[i].Field, "spec.tcp") || kind == "VirtualService" && strings.HasPrefix(l[i].Field, "spec.tls") {
+			continue // it is about connections
+		}
 		if l[i].URL != "" || kind != "VirtualService" && kind != "Ingress" && kind != "Gateway" {
 			continue
 		}

@@ -2,6 +2,7 @@ package check
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"golang.org/x/tools/txtar"
@@ -30,8 +31,8 @@ func TestFindingsOfRoutesHaveAddresses(t *testing.T) {
 		p, _ := compile.Compile(set, compile.Options{IngressClasses: []string{"nginx"}})
 		Locate(found, set, p)
 		for _, p := range of(code, found) {
-			if p.URL == "" {
-				t.Errorf("no URL: %s", p)
+			if streams := strings.HasPrefix(p.Field, "spec.tcp") || strings.HasPrefix(p.Field, "spec.tls"); (p.URL == "") != streams {
+				t.Errorf("URL %q: %s", p.URL, p)
 			}
 		}
 	}

@@ -21,6 +21,7 @@ package compile
 
 import (
 	"crypto/tls"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -41,6 +42,8 @@ type Options struct {
 	// HTTPSPort is the port of the edge's TLS listener, for use-port-in-redirects;
 	// 0 is 443.
 	HTTPSPort int
+	// Now is when certificates have to be valid; zero: that is not looked at.
+	Now time.Time
 	// Endpoints are local processes attached to Services.
 	Endpoints []Attached
 	// AssumePods takes Pods for ready that the set does not have: those that the

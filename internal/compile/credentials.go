@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"strings"
+	"time"
 
 	networkingv1alpha3 "istio.io/api/networking/v1alpha3"
 	corev1 "k8s.io/api/core/v1"
@@ -127,6 +128,10 @@ func (c *compiler) credential(w *gatewayWorkload, sv *server, name string) *tls.
 		return nil
 	}
 	c.certificates[cert] = plan.Origin{Ref: item.Ref, Origin: item.Origin}
+	if end := cert.Leaf.NotAfter; !c.opts.Now.IsZero() && c.opts.Now.After(end) {
+		c.onServer(problem.GatewayCredentialInvalid, sv, ".tls.credentialName",
+			"the certificate of Secret "+namespace+"/"+secret+" has expired on "+end.UTC().Format(time.DateOnly)+": clients refuse the connection", "renew it")
+	}
 	return cert
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/doorward/doorward/internal/check"
 	"github.com/doorward/doorward/internal/compile"
@@ -34,6 +35,9 @@ func (m Manifests) Load(ctx context.Context) (Compiled, error) {
 	set, problems, err := source.Load(ctx, m.Source)
 	if err != nil {
 		return Compiled{Problems: problems}, err
+	}
+	if m.Compile.Now.IsZero() {
+		m.Compile.Now = time.Now()
 	}
 	p, more := compile.Compile(set, m.Compile)
 	more = append(more, check.Run(set, p)...)
