@@ -41,10 +41,22 @@ func shadowed(p *Pass, yield func(route, by *plan.Route)) {
 func same(a, b *match.Rule) bool { return a.String() == b.String() }
 
 // byPrefix tells a case that Istio's analysis sees as well: one prefix behind
-// another, with the same further conditions.
+// another, with the same further conditions, where no method is any.
 func byPrefix(a, b *match.Rule) bool {
-	rest := func(u *match.Rule) string { return (&match.Rule{All: u.All}).String() }
-	return a.Path.Op == match.Prefix && b.Path.Op == match.Prefix && rest(a) == rest(b)
+	split := func(u *match.Rule) (method, rest string) {
+		other := match.Rule{}
+		for i := range u.All {
+			if c := u.All[i]; c.Attr == match.Method {
+				method += c.String()
+			} else {
+				other.All = append(other.All, c)
+			}
+		}
+		return method, other.String()
+	}
+	method, rest := split(a)
+	theirs, other := split(b)
+	return a.Path.Op == match.Prefix && b.Path.Op == match.Prefix && rest == other && (method == "" || method == theirs)
 }
 
 // ruleShadowed: no request reaches a condition, since earlier rules take them all.
