@@ -188,6 +188,7 @@ func (g *AnyOf) check(w *walk) bool {
 			w.note("guard", one.String(), !stop, "")
 		}
 		if !stop {
+			g.forget(w, one)
 			w.hop.replied, w.out.Unauthorized, w.out.Kind, w.out.Reply, w.out.Reason = false, false, ToRespond, Reply{}, ""
 			return false
 		}
@@ -200,6 +201,20 @@ func (g *AnyOf) check(w *walk) bool {
 	w.out.Reply, w.out.Reason = *worst, worst.Reason
 	w.note("answer", statusText(worst.Status), true, worst.Reason)
 	return true
+}
+
+// forget takes away what only the answers of those would have told who were not
+// asked, or have refused: a client must not say it itself.
+func (g *AnyOf) forget(w *walk, but Guard) {
+	for _, one := range g.Guards {
+		if a, ok := one.(*EdgeAuth); ok && one != but {
+			for _, name := range a.Headers {
+				if writable(name) {
+					w.req.Header.Del(name)
+				}
+			}
+		}
+	}
 }
 
 func (g *AnyOf) String() string {
