@@ -106,7 +106,7 @@ func randomRoutes(rng *rand.Rand, n int) []*Route {
 	for i := range routes {
 		r := &Route{Name: strconv.Itoa(i)}
 		path := randomPath(rng)
-		switch rng.IntN(8) {
+		switch rng.IntN(9) {
 		case 0:
 			r.Rule.Path = match.Text{Op: match.Exact, Value: path}
 		case 1, 2:
@@ -119,6 +119,11 @@ func randomRoutes(rng *rand.Rand, n int) []*Route {
 			r.Rule.Path = match.Text{Op: match.Suffix, Value: path}
 		case 6:
 			r.Rule.Path = mustRegex(randomRegex(rng, path))
+		case 7:
+			var err error
+			if r.Rule.Path, err = match.NewPattern(randomRegex(rng, path)); err != nil {
+				panic(err)
+			}
 		}
 		if rng.IntN(3) == 0 {
 			r.Rule.All = []match.Condition{{Attr: match.Header, Name: "x", Text: match.Text{Op: match.Exact, Value: strconv.Itoa(rng.IntN(3))}}}
