@@ -60,6 +60,9 @@ func (c *Caller) Dress(p *plan.Plan, l *plan.Listener, req *match.Request, o Opt
 		more := false
 		for _, h := range out.Hops() {
 			more = w.add(h.Listener) || more
+			if h.Route != nil && h.Route.Asks() && !w.asks {
+				w.asks, more = true, true
+			}
 		}
 		if !more {
 			break

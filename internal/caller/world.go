@@ -134,6 +134,9 @@ func (w *world) entrance() *match.Token {
 // told 401.
 func (w *world) sendToLogin(p *plan.Provider, c *plan.Check, why string) plan.Verdict {
 	status := 302
+	if p.Edge { // auth-signin redirects, not who is asked
+		status = 401
+	}
 	if accept, _ := c.Header.Joined("accept", ","); slices.ContainsFunc(strings.Split(accept, ","), func(one string) bool {
 		return strings.TrimSpace(one) == "application/json"
 	}) {

@@ -3,6 +3,7 @@ package compile
 import (
 	"crypto/md5"
 	"encoding/hex"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -119,9 +120,11 @@ func hashName(h *plan.Hash) string {
 	if h == nil {
 		return ""
 	}
-	if c := h.Sticky; c != nil {
-		return " sticky " + c.Name + " " + c.Path + " " + c.Domain + " " + strconv.Itoa(c.Expires) + " " + c.MaxAge + " " + c.SameSite +
-			strconv.FormatBool(c.Secure) + strconv.FormatBool(c.Insecure)
+	name := "-by-"
+	text := fmt.Sprintf("%q %q %q %v %v", h.Header, h.Query, h.Cookie, h.Target, h.Peer)
+	if h.Sticky != nil {
+		name, text = "-sticky-", fmt.Sprintf("%+v", *h.Sticky)
 	}
-	return " by " + h.Header + " " + h.Query + " " + h.Cookie + strconv.FormatBool(h.Target) + strconv.FormatBool(h.Peer)
+	sum := md5.Sum([]byte(text))
+	return name + hex.EncodeToString(sum[:4])
 }

@@ -69,7 +69,7 @@ func secureName(protocol string, t *plan.UpstreamTLS) string {
 	if protocol != overTLS && protocol != grpcTLS || t.Digest == "edge" {
 		return ""
 	}
-	return " tls " + t.Digest
+	return "-" + t.Digest[:8]
 }
 
 // key names a backend.

@@ -163,6 +163,17 @@ func (p *Provider) judgeEdge(status int, f header.Fields) Verdict {
 	return v
 }
 
+// Asks tells whether somebody is asked about the requests of the route (auth-url).
+func (r *Route) Asks() bool { return asks(r.Guards) }
+
+func asks(guards []Guard) bool {
+	return slices.ContainsFunc(guards, func(g Guard) bool {
+		choice, ok := g.(*AnyOf)
+		_, asked := g.(*EdgeAuth)
+		return asked || ok && asks(choice.Guards)
+	})
+}
+
 // keepsCookies tells whether NGINX adds fields to an answer of this status
 // (add_header).
 func keepsCookies(status int) bool {
