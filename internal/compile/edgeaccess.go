@@ -21,7 +21,7 @@ type sourceRanges struct {
 
 // access are the guards of a location that judge who asks, and how often. What has
 // no endpoint answers before them (ingress-nginx, balancer.rewrite).
-func (e *edge) access(ing *ingress, path string, s *settings, to *plan.Backend, origin plan.Origin) []plan.Guard {
+func (e *edge) access(h *edgeHost, ing *ingress, path string, s *settings, to *plan.Backend, origin plan.Origin) []plan.Guard {
 	guards := s.limits.guards(ing, e.config.limitStatus, origin)
 	var who []plan.Guard
 	if len(s.allow)+len(s.deny) > 0 {
@@ -32,7 +32,7 @@ func (e *edge) access(ing *ingress, path string, s *settings, to *plan.Backend, 
 		who = append(who, ing.users)
 	}
 	if asked && ing.authorizer != nil {
-		who = append(who, ing.authorizer)
+		who = append(who, e.authAt(h, ing))
 	}
 	if s.authURL.any && len(who) > 1 {
 		who = []plan.Guard{&plan.AnyOf{Guards: who}}

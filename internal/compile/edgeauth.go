@@ -84,7 +84,7 @@ func (e *edge) readAuth(ing *ingress) {
 		ing.closed = "auth-url cannot be asked: " + why
 	}
 	e.c.problemAs(problem.Error, problem.NotCarriedOut, ing.item.Ref, ing.item.Origin, annotationField("auth-url"),
-		why+"; all paths of the Ingress answer 503", "name a Service, as http://NAME.NAMESPACE.svc."+strings.TrimPrefix(clusterDomain, "svc.")+":PORT/PATH")
+		why+"; all paths of the Ingress answer 503", "name a Service, as http://NAME.NAMESPACE."+clusterDomain+":PORT/PATH, or a path of the same host, as https://$host/PATH")
 }
 
 func (e *edge) authProvider(ing *ingress) (p *plan.EdgeAuth, why string) {
@@ -92,6 +92,8 @@ func (e *edge) authProvider(ing *ingress) (p *plan.EdgeAuth, why string) {
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 		return nil, ing.url + " is no URL of http or https"
+	case (u.Host == "$host" || u.Host == "$http_host") && !strings.Contains(u.Path+u.RawQuery, "$"):
+		return e.newAuth(ing, u, nil), "" // whom a host's own rules lead to is known later
 	case strings.Contains(ing.url, "$"):
 		return nil, "the variables of " + ing.url + " are not carried out"
 	}
@@ -124,25 +126,85 @@ func (e *edge) authProvider(ing *ingress) (p *plan.EdgeAuth, why string) {
 		e.c.settle(b, s, sp, nil)
 		e.authBackends[b.Key] = b
 	}
-	target := u.EscapedPath()
-	if target == "" {
-		target = "/"
-	}
+	return e.newAuth(ing, u, b), ""
+}
+
+// newAuth makes the guard of an Ingress. Without a backend it asks the host of the
+// request itself.
+func (e *edge) newAuth(ing *ingress, u *url.URL, b *plan.Backend) *plan.EdgeAuth {
+	target := or(u.EscapedPath(), "/")
 	if u.RawQuery != "" {
 		target += "?" + u.RawQuery
 	}
 	origin := ing.origin(annotationField("auth-url"))
-	p = &plan.EdgeAuth{
+	p := &plan.EdgeAuth{
 		Provider: &plan.Provider{Name: "auth-url of Ingress " + ing.item.Ref.Namespace + "/" + ing.item.Ref.Name, Origin: origin, Backend: b,
 			Timeout: authTimeout, Edge: true, StatusOnError: 500},
 		Method: or(ing.method, "GET"), Told: ing.method != "", Host: u.Hostname(), Target: target,
 		Headers: ing.answerHeaders, Redirect: ing.requestRedirect, Origin: origin,
 	}
+	if b == nil {
+		p.Host, p.Scheme = "", u.Scheme
+	}
 	for _, h := range ing.answerHeaders {
 		p.Provider.UpstreamOnAllow = append(p.Provider.UpstreamOnAllow, match.Text{Op: match.Exact, Value: h})
 	}
 	p.Signin = e.signin(ing)
-	return p, ""
+	return p
+}
+
+// authAt is the guard of an Ingress on one of its hosts: a URL of $host leads through
+// the edge again, to what the host's rules have for its path. Where they have nothing
+// that can be asked, each question fails: 500, as NGINX answers.
+func (e *edge) authAt(h *edgeHost, ing *ingress) *plan.EdgeAuth {
+	if ing.authorizer.Provider.Backend != nil {
+		return ing.authorizer
+	}
+	if known := h.asks[ing]; known != nil {
+		return known
+	}
+	a, provider := *ing.authorizer, *ing.authorizer.Provider
+	a.Provider = &provider
+	path, _, _ := strings.Cut(a.Target, "?")
+	l := e.covering(h, path)
+	why := ""
+	switch {
+	case l == nil || l.backend == nil:
+		why = "no rule of host " + h.name + " covers " + path
+	case l.ingress.authorizer != nil || l.ingress.users != nil || l.ingress.target != "" || l.ingress.away() != nil || e.whyClosed(l) != "":
+		why = "the path " + path + " of host " + h.name + " is no plain one: it asks somebody itself, rewrites, redirects or is closed"
+	default:
+		provider.Backend = e.backend(l, l.ingress.protocol)
+		if provider.Backend.Next != nil {
+			why = "the path " + path + " of host " + h.name + " leads to a gateway"
+		}
+	}
+	if why != "" {
+		provider.Backend = &plan.Backend{Key: "auth " + h.name + path, Missing: why}
+		e.c.problemAs(problem.Error, problem.NotCarriedOut, ing.item.Ref, ing.item.Origin, annotationField("auth-url"),
+			why+"; all paths of the Ingress on the host answer 500", "name a Service, as http://NAME.NAMESPACE."+clusterDomain+":PORT/PATH")
+	}
+	if h.asks == nil {
+		h.asks = map[*ingress]*plan.EdgeAuth{}
+	}
+	h.asks[ing] = &a
+	return &a
+}
+
+// covering is the location of a host that takes a path.
+func (e *edge) covering(h *edgeHost, path string) *location {
+	best, length := h.rest, 0
+	for _, l := range h.locations {
+		short := strings.TrimSuffix(l.path, "/")
+		fits := path == l.path || !l.exact && (path == short || strings.HasPrefix(path, short+"/"))
+		if fits && !h.patterned() && (len(l.path) > length || l.exact && len(l.path) == length) {
+			best, length = l, len(l.path)
+		}
+	}
+	if h.patterned() {
+		return nil
+	}
+	return best
 }
 
 // signinVariables are those that auth-signin may hold.

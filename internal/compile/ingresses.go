@@ -59,8 +59,9 @@ type edgeHost struct {
 	// secure says that the host has a certificate: its own or the default one.
 	secure      bool
 	certificate *tls.Certificate
-	aliases     []string // further names (server-alias)
-	twinOf      string   // the host that all requests are sent to (from-to-www-redirect)
+	aliases     []string                    // further names (server-alias)
+	asks        map[*ingress]*plan.EdgeAuth // whom its Ingresses ask about their requests by $host
+	twinOf      string                      // the host that all requests are sent to (from-to-www-redirect)
 }
 
 // locationKey is what two locations of a host must not share.

@@ -156,11 +156,11 @@ func (e *edge) route(h *edgeHost, r *plan.Route, p edgePath) []*plan.Route {
 		r.Filters = append(r.Filters, &plan.HeaderRoute{Headers: plan.Headers{Request: plan.HeaderEdits{Remove: []string{"authorization"}}}})
 	}
 	if p.backend == nil {
-		r.Guards = append(r.Guards, e.access(p.ingress, p.path, s, nil, r.Origin)...)
+		r.Guards = append(r.Guards, e.access(h, p.ingress, p.path, s, nil, r.Origin)...)
 		r.Action = &plan.Direct{Status: 404, Reason: "no rule of host " + h.name + " covers the path"}
 		return []*plan.Route{r}
 	}
-	return e.forward(r, p, s)
+	return e.forward(h, r, p, s)
 }
 
 // httpsRedirect is the guard of a location that sends plain requests to https,
@@ -189,7 +189,7 @@ func (e *edge) httpsRedirect(h *edgeHost, p edgePath, s *settings) *plan.HTTPSRe
 }
 
 // forward makes the route forward to its Service.
-func (e *edge) forward(r *plan.Route, p edgePath, s *settings) []*plan.Route {
+func (e *edge) forward(h *edgeHost, r *plan.Route, p edgePath, s *settings) []*plan.Route {
 	to := func(protocol string) *plan.Forward {
 		b := e.backend(p.location, protocol)
 		return &plan.Forward{
@@ -208,7 +208,7 @@ func (e *edge) forward(r *plan.Route, p edgePath, s *settings) []*plan.Route {
 				r.Filters = append(slices.Clip(r.Filters), p.location.told())
 			}
 		}
-		r.Guards = append(slices.Clip(r.Guards), e.access(p.ingress, p.path, s, f.To[0].Backend, r.Origin)...)
+		r.Guards = append(slices.Clip(r.Guards), e.access(h, p.ingress, p.path, s, f.To[0].Backend, r.Origin)...)
 		r.Action = f
 	}
 	if s.protocol != autoHTTP {

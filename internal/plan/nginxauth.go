@@ -16,8 +16,9 @@ import (
 type EdgeAuth struct {
 	Provider *Provider // Edge is set
 	Method   string
-	Told     bool // the method is written: then the check tells the request's URI and scheme
-	Host     string
+	Told     bool   // the method is written: then the check tells the request's URI and scheme
+	Host     string // "" is the host of the request, asked through the edge again
+	Scheme   string // of that
 	Target   string
 	// Headers are fields of the answer that the request gets; what the answer lacks,
 	// the request loses (auth-response-headers). In lower case.
@@ -100,6 +101,18 @@ func (g *EdgeAuth) question(w *walk) *Check {
 	if g.Told {
 		h.Set("x-original-uri", w.hop.target)
 		h.Set("x-scheme", scheme)
+	}
+	if g.Host == "" {
+		c.Host = match.HostName(r.Host)
+		port := "80"
+		if g.Scheme == "https" {
+			port = "443"
+		}
+		h.Set("x-forwarded-host", c.Host)
+		h.Set("x-forwarded-port", port)
+		h.Set("x-forwarded-proto", g.Scheme)
+		h.Set("x-forwarded-scheme", g.Scheme)
+		h.Set("x-scheme", g.Scheme)
 	}
 	client := e.address(r).String()
 	h.Set("x-original-url", r.Scheme+"://"+r.Host+w.hop.target)
