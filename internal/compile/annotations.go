@@ -53,7 +53,7 @@ func annotationRows() []annotationRow {
 		{carried, "allowlist-source-range whitelist-source-range denylist-source-range custom-headers", ""},
 		{carried, "enable-cors cors-allow-origin cors-allow-methods cors-allow-headers cors-expose-headers cors-allow-credentials cors-max-age", ""},
 
-		{carried, "limit-rps limit-rpm limit-burst-multiplier limit-allowlist limit-whitelist", ""},
+		{carried, "limit-rps limit-rpm limit-connections limit-burst-multiplier limit-allowlist limit-whitelist", ""},
 		{carried, "auth-url auth-method auth-signin auth-signin-redirect-param auth-response-headers auth-request-redirect satisfy", ""},
 		{carried, "proxy-ssl-secret proxy-ssl-verify proxy-ssl-name proxy-ssl-server-name", ""},
 		{carried, "auth-type auth-secret auth-secret-type auth-realm", ""},
@@ -72,7 +72,7 @@ func annotationRows() []annotationRow {
 		{ignored, "proxy-redirect-from proxy-redirect-to proxy-cookie-domain proxy-cookie-path", "off"},
 		{ignored, "proxy-ssl-verify-depth", ""},
 		{ignored, "ssl-ciphers ssl-prefer-server-ciphers proxy-ssl-ciphers proxy-ssl-protocols", ""},
-		{ignored, "limit-connections limit-rate limit-rate-after", "0"},
+		{ignored, "limit-rate limit-rate-after", "0"},
 		{ignored, "proxy-next-upstream-timeout", "0"},
 		{ignored, "connection-proxy-header custom-http-errors disable-proxy-intercept-errors", ""},
 		{ignored, "affinity-canary-behavior", ""},

@@ -96,7 +96,7 @@ func badValue(name string) treatment {
 	switch name {
 	case "permanent-redirect", "permanent-redirect-code", "temporal-redirect", "temporal-redirect-code",
 		"from-to-www-redirect", "relative-redirects", "server-alias", "upstream-vhost", "x-forwarded-prefix", "default-backend",
-		"limit-rps", "limit-rpm", "limit-allowlist", "limit-whitelist", "auth-url", "upstream-hash-by",
+		"limit-rps", "limit-rpm", "limit-connections", "limit-allowlist", "limit-whitelist", "auth-url", "upstream-hash-by",
 		"auth-type", "auth-secret-type", "auth-realm", "proxy-ssl-secret":
 		return drops
 	case "allowlist-source-range", "whitelist-source-range", "denylist-source-range", "custom-headers",
@@ -116,7 +116,7 @@ var objectName = regexp.MustCompile(`^[-._~a-zA-Z0-9/:]+$`)
 func (r *annotationReader) carry(name, value string) {
 	ok, known := r.settings.set(name, value)
 	if !known {
-		ok, known = r.setOwn(name, value)
+		ok, _ = r.setOwn(name, value)
 	}
 	if name == "backend-protocol" {
 		switch p := strings.ToUpper(value); p {
@@ -162,7 +162,7 @@ func wantedValue(name string) string {
 		return "a path of letters, digits and -._~/:, such as /home"
 	case "server-alias", "upstream-vhost":
 		return "a host name"
-	case "limit-rps", "limit-rpm", "limit-burst-multiplier":
+	case "limit-rps", "limit-rpm", "limit-connections", "limit-burst-multiplier":
 		return "a whole number, such as 5"
 	case "proxy-ssl-secret":
 		return "a Secret, as NAMESPACE/NAME"

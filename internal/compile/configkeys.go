@@ -5,7 +5,7 @@ package compile
 func configKeys() []annotationRow {
 	return []annotationRow{
 		{carried, "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects proxy-body-size", ""},
-		{carried, "proxy-connect-timeout proxy-send-timeout proxy-read-timeout proxy-next-upstream proxy-next-upstream-tries retry-non-idempotent limit-req-status-code", ""},
+		{carried, "proxy-connect-timeout proxy-send-timeout proxy-read-timeout proxy-next-upstream proxy-next-upstream-tries retry-non-idempotent limit-req-status-code limit-conn-status-code", ""},
 		{carried, "whitelist-source-range denylist-source-range global-allowed-response-headers", ""},
 		{carried, "http-redirect-code no-tls-redirect-locations no-auth-locations hsts hsts-include-subdomains hsts-preload hsts-max-age", ""},
 		{carried, "use-forwarded-headers compute-full-forwarded-for forwarded-for-header enable-real-ip proxy-real-ip-cidr", ""},
@@ -31,7 +31,6 @@ func configKeys() []annotationRow {
 		{ignored, "annotations-risk-level", "High"},
 		{ignored, "ssl-protocols", "TLSv1.2 TLSv1.3"},
 		{ignored, "ssl-ciphers ssl-ecdh-curve ssl-dh-param custom-http-errors proxy-set-headers add-headers hide-headers", ""},
-		{ignored, "limit-conn-status-code", "503"},
 		{ignored, "client-header-timeout client-body-timeout", "60"},
 		{ignored, "client-header-buffer-size", "1k"},
 		{ignored, "keep-alive", "75"},

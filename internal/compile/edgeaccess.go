@@ -22,7 +22,7 @@ type sourceRanges struct {
 // access are the guards of a location that judge who asks, and how often. What has
 // no endpoint answers before them (ingress-nginx, balancer.rewrite).
 func (e *edge) access(h *edgeHost, ing *ingress, path string, s *settings, to *plan.Backend, origin plan.Origin) []plan.Guard {
-	guards := s.limits.guards(ing, e.config.limitStatus, origin)
+	guards := s.limits.guards(ing, e.config.limitStatus, e.config.connStatus, origin)
 	var who []plan.Guard
 	if len(s.allow)+len(s.deny) > 0 {
 		who = append(who, &plan.Addresses{Allow: s.allow, Deny: s.deny, Origin: origin})

@@ -23,6 +23,7 @@ type edgeConfig struct {
 	hsts         hsts
 	redirectCode int
 	limitStatus  int      // of who asks too often
+	connStatus   int      // of who asks too much at once
 	noRedirect   []string // paths of rules that are not redirected to https
 	noAuth       []string // paths of rules that nobody is asked about
 	realIP       bool
@@ -68,6 +69,7 @@ func defaultConfig() edgeConfig {
 		hsts:         hsts{on: true, subdomains: true, maxAge: "31536000"},
 		redirectCode: 308,
 		limitStatus:  503,
+		connStatus:   503,
 		noRedirect:   []string{"/.well-known/acme-challenge"},
 		noAuth:       []string{"/.well-known/acme-challenge"},
 		trusted:      []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0)},
@@ -167,6 +169,8 @@ func (r *configReader) carry(key, value string) (ok bool) {
 		if ok = number(value, 301, 308, &n) && n != 304 && n != 305 && n != 306; ok {
 			r.redirectCode = n
 		}
+	case "limit-conn-status-code":
+		ok = number(value, 400, 599, &r.connStatus)
 	case "no-auth-locations":
 		r.noAuth, ok = list(value), true
 	case "limit-req-status-code":

@@ -11,6 +11,7 @@ import (
 // may ask.
 type limits struct {
 	perSecond, perMinute, multiplier int
+	connections                      int
 	exempt                           []netip.Prefix // limit-allowlist
 	exemptNamed                      bool           // by that name, so that limit-whitelist counts for nothing
 }
@@ -29,6 +30,8 @@ func (l *limits) set(name, value string) (ok, known bool) {
 		ok = whole(&l.perSecond)
 	case "limit-rpm":
 		ok = whole(&l.perMinute)
+	case "limit-connections":
+		ok = whole(&l.connections)
 	case "limit-burst-multiplier":
 		if ok = whole(&l.multiplier); l.multiplier < 1 {
 			l.multiplier = 5
@@ -49,8 +52,12 @@ func (l *limits) set(name, value string) (ok, known bool) {
 
 // guards are those of the limits. All hosts and paths of an Ingress share one
 // count of each (ingress-nginx, ratelimit: the zone is named by the Ingress).
-func (l *limits) guards(ing *ingress, status int, origin plan.Origin) []plan.Guard {
+func (l *limits) guards(ing *ingress, status, connStatus int, origin plan.Origin) []plan.Guard {
 	var guards []plan.Guard
+	if l.connections > 0 && ing != nil {
+		guards = append(guards, &plan.ConnLimit{Zone: ing.item.Ref.Namespace + "/" + ing.item.Ref.Name + " limit-connections", Most: l.connections,
+			Exempt: l.exempt, Status: connStatus, Origin: origin})
+	}
 	add := func(unit string, n, perMinute int) {
 		if n > 0 && ing != nil {
 			guards = append(guards, &plan.RateLimit{Zone: ing.item.Ref.Namespace + "/" + ing.item.Ref.Name + " " + unit, PerMinute: perMinute,

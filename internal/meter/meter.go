@@ -17,6 +17,7 @@ const maxBuckets = 65536
 type Buckets struct {
 	mu         sync.Mutex
 	young, old map[key]bucket
+	inside     map[key]int // requests under way
 }
 
 type key struct {
@@ -56,4 +57,28 @@ func (b *Buckets) Drip(zone string, client netip.Addr, perMinute, burst int, now
 	}
 	b.young[k] = next
 	return true
+}
+
+// Enter notes that a request of client to zone is under way, until leave is called. It
+// is false when there are most of them already.
+func (b *Buckets) Enter(zone string, client netip.Addr, most int) (leave func(), ok bool) {
+	k := key{zone, client}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.inside[k] >= most {
+		return nil, false
+	}
+	if b.inside == nil {
+		b.inside = map[key]int{}
+	}
+	b.inside[k]++
+	return func() { b.leave(k) }, true
+}
+
+func (b *Buckets) leave(k key) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.inside[k]--; b.inside[k] <= 0 {
+		delete(b.inside, k)
+	}
 }

@@ -50,3 +50,24 @@ func TestBucketsAreBounded(t *testing.T) {
 		t.Errorf("%d buckets are kept", n)
 	}
 }
+
+func TestEnter(t *testing.T) {
+	var b Buckets
+	alice, bob := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	leave, ok := b.Enter("z", alice, 2)
+	second, ok2 := b.Enter("z", alice, 2)
+	if _, third := b.Enter("z", alice, 2); !ok || !ok2 || third {
+		t.Errorf("got %v, %v, %v, want two inside", ok, ok2, third)
+	}
+	if _, ok := b.Enter("z", bob, 1); !ok {
+		t.Error("clients are counted by themselves")
+	}
+	leave()
+	if _, ok := b.Enter("z", alice, 2); !ok {
+		t.Error("who has left makes room")
+	}
+	second()
+	if n := len(b.inside); n != 2 {
+		t.Errorf("%d clients are inside, want 2", n)
+	}
+}

@@ -88,7 +88,8 @@ type Outcome struct {
 	// gave no verdict.
 	Unauthorized bool
 
-	cookie string // Set-Cookie for an answer of the upstream's; "" for none
+	leave  []func() // of what counts requests under way
+	cookie string   // Set-Cookie for an answer of the upstream's; "" for none
 	// The scheme and host that the client's address bar shows: those of the first hop,
 	// which nothing behind it can know better.
 	scheme, host string

@@ -43,3 +43,40 @@ func TestRateLimit(t *testing.T) {
 		}
 	}
 }
+
+// crowded is a world in which everybody has as many requests under way as it says.
+type crowded struct {
+	still
+	inside *int
+}
+
+func (c crowded) Enter(_ string, _ netip.Addr, most int) (func(), bool) {
+	if *c.inside >= most {
+		return nil, false
+	}
+	*c.inside++
+	return func() { *c.inside-- }, true
+}
+
+// What has entered leaves once: when its outcome is no longer used, or used again.
+func TestConnLimit(t *testing.T) {
+	var b Builder
+	l := &Listener{Key: Edge, Dialect: NGINX, Form: match.FormNGINX, Chains: []*Chain{{Hosts: []*Host{{Name: "*",
+		Routes: []*Route{{Guards: []Guard{&ConnLimit{Zone: "z", Most: 1, Status: 503}}, Action: &Direct{Status: 404}}}}}}}}
+	b.Add(l)
+	p, inside := b.Build(), 0
+	walk := func(out *Outcome) int {
+		p.Walk(l, &match.Request{Peer: netip.MustParseAddr("192.0.2.1"), Major: 1, Minor: 1, Method: "GET", Host: "a", Target: "/"}, crowded{inside: &inside}, nil, out)
+		return out.Reply.Status
+	}
+	var first, second Outcome
+	if got := [...]int{walk(&first), walk(&second), walk(&first)}; got != [...]int{404, 503, 404} {
+		t.Errorf("got %v", got)
+	}
+	second.Leave()
+	first.Leave()
+	first.Leave()
+	if inside != 0 {
+		t.Errorf("%d are inside", inside)
+	}
+}

@@ -40,6 +40,7 @@ type way struct {
 // nil. out is reset first.
 func (p *Plan) Walk(l *Listener, req *match.Request, world World, tr *Trace, out *Outcome) {
 	mirrors := out.Mirrors[:0]
+	out.Leave()
 	*out = Outcome{MaxBody: -1, Mirrors: mirrors}
 	w := &out.w
 	*w = walk{req: req, world: world, tr: tr, out: out}

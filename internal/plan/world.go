@@ -62,3 +62,6 @@ func (Closed) Drip(string, netip.Addr, int, int, time.Time) bool { return true }
 
 // Password fits nothing.
 func (Closed) Password(string, string) bool { return false }
+
+// Enter counts nothing.
+func (Closed) Enter(string, netip.Addr, int) (leave func(), ok bool) { return func() {}, true }

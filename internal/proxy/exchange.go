@@ -99,6 +99,7 @@ func (p *Proxy) give(x *exchange) {
 	clear(mirrors)
 	x.client, x.ctx, x.cancel, x.listener, x.cluster = nil, nil, nil, nil, nil
 	x.req, x.record, x.answer, x.head = match.Request{}, telemetry.Exchange{}, answer{}, http1.RequestHead{}
+	x.out.Leave()
 	x.out = plan.Outcome{Mirrors: mirrors[:0]}
 	x.lines = http1.Lines{}
 	x.upgrade, x.watching, x.broken, x.limits, x.attempts, x.deadline = "", false, false, limits{}, 0, time.Time{}

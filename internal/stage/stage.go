@@ -64,6 +64,9 @@ func (w *world) Login(p *plan.LoginProvider, v *plan.Visit) plan.Entry {
 func (w *world) Drip(zone string, client netip.Addr, perMinute, burst int, now time.Time) bool {
 	return w.is().Drip(zone, client, perMinute, burst, now)
 }
+func (w *world) Enter(zone string, client netip.Addr, most int) (func(), bool) {
+	return w.is().Enter(zone, client, most)
+}
 func (w *world) Password(hash, password string) bool { return w.is().Password(hash, password) }
 func (w *world) WrongKey(from netip.Addr, now time.Time) time.Duration {
 	return w.is().WrongKey(from, now)
