@@ -287,7 +287,9 @@ func (w *walk) rewriteFirst(rw *Rewrite) bool {
 	}
 	if rw.ForwardedPrefix != "" {
 		r.Header.Del("x-forwarded-prefix")
-		if v := string(rw.Regex.ExpandString(nil, rw.ForwardedPrefix, r.Path, hit)); v != "" {
+		// What the client had escaped is bare here: no line may end in it.
+		v := string(rw.Regex.ExpandString(nil, rw.ForwardedPrefix, r.Path, hit))
+		if v != "" && strings.IndexFunc(v, func(c rune) bool { return c < ' ' || c == 0x7f }) < 0 {
 			r.Header.Set("x-forwarded-prefix", v)
 		}
 	}
