@@ -148,3 +148,24 @@ func TestPresetsAreDocumented(t *testing.T) {
 		}
 	}
 }
+
+// The files and the edits of policies are one: where the files cannot be written, the
+// edits are taken back.
+func TestNewWritesAllOrNothing(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "policies.yaml", "old\n")
+	m := &made{files: []scaffold.File{{Name: "base/ns.yaml", Text: "a\n"}}, edits: []rewriting{{"policies.yaml", []byte("old\n"), []byte("new\n")}}}
+	write(t, "paas/app/there", "kept\n") // somebody made it while a person was reading
+	if err := m.write("paas/app"); err == nil || !strings.Contains(err.Error(), "there already") {
+		t.Errorf("got error %v", err)
+	}
+	if got := read(t, "policies.yaml"); got != "old\n" {
+		t.Errorf("policies.yaml is left as %q", got)
+	}
+	if err := m.write("paas/other"); err != nil {
+		t.Error(err)
+	}
+	if got := read(t, "policies.yaml") + read(t, "paas/other/base/ns.yaml"); got != "new\na\n" {
+		t.Errorf("got %q", got)
+	}
+}
