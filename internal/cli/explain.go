@@ -102,7 +102,7 @@ func (q *question) run(cmd *cobra.Command) error {
 	case "curl":
 		_, err = fmt.Fprintln(out, e.Curl)
 	default:
-		err = e.Write(out, q.all)
+		err = e.Write(out, q.all, onTerminal(out))
 	}
 	if err == nil && (!e.Served || !e.Last().Served) {
 		err = exitError(exitFailed)

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"encoding/json"
+	"errors"
 	"os/exec"
 	"slices"
 	"strings"
@@ -167,6 +168,21 @@ func TestCurl(t *testing.T) {
 	}
 }
 
+// Colour is for terminals alone.
+func TestColour(t *testing.T) {
+	g := ground(t, open(t), redirects("  - {match: [{uri: {exact: /a}}], directResponse: {status: 200}}"))
+	for path, want := range map[string]string{"/a": "\x1b[1;32mserved\x1b[0m: 200 OK", "/b": "\x1b[1;31mrefused\x1b[0m: 404 Not Found"} {
+		e := ask(t, g, Question{URL: "http://a.example.com" + path, Via: "istio-system/gw:80"})
+		var colour, plain strings.Builder
+		if err := errors.Join(e.Write(&colour, false, true), e.Write(&plain, false, false)); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(colour.String(), want) || strings.Contains(plain.String(), "\x1b") {
+			t.Errorf("%s: %q, and plain %q", path, colour.String(), plain.String())
+		}
+	}
+}
+
 // Whatever is asked, it is answered or told what is wrong with it.
 func FuzzQuestion(f *testing.F) {
 	g := ground(f, platform)
@@ -182,7 +198,7 @@ func FuzzQuestion(f *testing.F) {
 			return
 		}
 		var story strings.Builder
-		if err := e.Write(&story, true); err != nil || len(e.Hops) == 0 || e.Outcome == "" || e.Reason == "" {
+		if err := e.Write(&story, true, false); err != nil || len(e.Hops) == 0 || e.Outcome == "" || e.Reason == "" {
 			t.Fatalf("%+v", e)
 		}
 	})

@@ -136,13 +136,15 @@ func wants(values []match.PolicyValue) string {
 	return strings.Join(all, " or ")
 }
 
-// lists are the names of the lists that a fact stands in.
-var lists = map[match.Fact][2]string{
-	match.FactPrincipal: {"principals", "notPrincipals"}, match.FactNamespace: {"namespaces", "notNamespaces"},
-	match.FactServiceAccount: {"serviceAccounts", "notServiceAccounts"}, match.FactTrustDomain: {"trustDomains", "notTrustDomains"},
-	match.FactSourceIP: {"ipBlocks", "notIpBlocks"}, match.FactRemoteIP: {"remoteIpBlocks", "notRemoteIpBlocks"},
-	match.FactRequestPrincipal: {"requestPrincipals", "notRequestPrincipals"}, match.FactHost: {"hosts", "notHosts"},
-	match.FactMethod: {"methods", "notMethods"}, match.FactPath: {"paths", "notPaths"}, match.FactPort: {"ports", "notPorts"},
+// lists are the names of the lists that facts stand in.
+func lists() map[match.Fact][2]string {
+	return map[match.Fact][2]string{
+		match.FactPrincipal: {"principals", "notPrincipals"}, match.FactNamespace: {"namespaces", "notNamespaces"},
+		match.FactServiceAccount: {"serviceAccounts", "notServiceAccounts"}, match.FactTrustDomain: {"trustDomains", "notTrustDomains"},
+		match.FactSourceIP: {"ipBlocks", "notIpBlocks"}, match.FactRemoteIP: {"remoteIpBlocks", "notRemoteIpBlocks"},
+		match.FactRequestPrincipal: {"requestPrincipals", "notRequestPrincipals"}, match.FactHost: {"hosts", "notHosts"},
+		match.FactMethod: {"methods", "notMethods"}, match.FactPath: {"paths", "notPaths"}, match.FactPort: {"ports", "notPorts"},
+	}
 }
 
 // edit widens the condition of a policy of namespace by what the request has, and
@@ -162,7 +164,7 @@ func (c *condition) edit(r *match.Request, namespace, have string, ok bool) (yam
 	if ok && len(values) > 0 && (err != nil || !only.Match(r)) {
 		values = append(values, have)
 	}
-	names, listed := lists[c.Fact]
+	names, listed := lists()[c.Fact]
 	if !listed || strings.Contains(c.field, ".when[") {
 		yaml, names = "key: "+c.Key()+"\n", [2]string{"values", "notValues"}
 	}

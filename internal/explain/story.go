@@ -11,14 +11,14 @@ import (
 // story is an explanation as text.
 type story struct {
 	strings.Builder
-	all bool
+	all, colour bool
 }
 
 // Write prints the explanation as a story: the hops with what was looked at, the
 // outcome, the rule that decided, and what would change it. all tells of every rule
-// that was looked at, also where there are many.
-func (e *Explanation) Write(w io.Writer, all bool) error {
-	s := &story{all: all}
+// that was looked at, also where there are many; colour is for a terminal.
+func (e *Explanation) Write(w io.Writer, all, colour bool) error {
+	s := &story{all: all, colour: colour}
 	s.tell(e)
 	for _, next := range e.Followed {
 		s.WriteString("\nwhere a browser goes on to\n\n")
@@ -162,18 +162,14 @@ func (s *story) outcome(e *Explanation) {
 		fmt.Fprintf(s, "a copy goes to %s\n", m)
 	}
 	if f := e.Forward; f != nil {
-		fmt.Fprintf(s, "served: %s at %s gets, over %s\n", f.Backend, strings.Join(f.Endpoints, ", "), f.Protocol)
+		fmt.Fprintf(s, "%s: %s at %s gets, over %s\n", s.verdict("served"), f.Backend, strings.Join(f.Endpoints, ", "), f.Protocol)
 		fmt.Fprintf(s, "   %s %s\n   host: %s\n", f.Method, f.Target, f.Host)
 		s.fields(f.Headers)
 		s.limits(e)
 	} else if e.Answer.Closed {
-		fmt.Fprintf(s, "refused: no answer, %s\n", e.Reason)
+		fmt.Fprintf(s, "%s: no answer, %s\n", s.verdict("refused"), e.Reason)
 	} else {
-		verdict := e.Outcome
-		if verdict == "login" {
-			verdict = "refused, log in first"
-		}
-		fmt.Fprintf(s, "%s: %d %s, %s\n", verdict, e.Answer.Status, http1.Reason(e.Answer.Status), e.Reason)
+		fmt.Fprintf(s, "%s: %d %s, %s\n", s.verdict(e.Outcome), e.Answer.Status, http1.Reason(e.Answer.Status), e.Reason)
 		s.fields(e.Answer.Headers)
 		if b := e.Answer.Body; b != "" && !strings.HasPrefix(b, "<") {
 			fmt.Fprintf(s, "\n   %s\n", strings.ReplaceAll(strings.TrimSuffix(b, "\n"), "\n", "\n   "))
@@ -190,6 +186,21 @@ func (s *story) outcome(e *Explanation) {
 		}
 		s.fix(word, &e.Fixes[i])
 	}
+}
+
+// verdict is the outcome in words: green where it is good, red where it is not.
+func (s *story) verdict(outcome string) string {
+	words, code := outcome, "31"
+	switch outcome {
+	case "served", "redirected":
+		code = "32"
+	case "login":
+		words, code = "refused, log in first", "33"
+	}
+	if !s.colour {
+		return words
+	}
+	return "\x1b[1;" + code + "m" + words + "\x1b[0m"
 }
 
 func (s *story) fields(fields []Field) {
