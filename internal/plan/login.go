@@ -138,7 +138,7 @@ func (w *walk) cors() *CORS {
 	return nil
 }
 
-// dropUserHeaders removes the headers that only a login may fill. "_" counts as "-".
+// dropUserHeaders removes the headers that only a login may fill. All punctuation counts as "-".
 func dropUserHeaders(r *match.Request) {
 	kept := r.Header[:0]
 	for _, f := range r.Header {

@@ -190,8 +190,8 @@ func (g *Tokens) String() string {
 }
 
 // sanitise removes the headers that some rule fills. Applications that read
-// their headers from the environment (WSGI, CGI) cannot tell "_" from "-", so
-// both are removed.
+// their headers from the environment (WSGI, CGI) cannot tell "_" from "-", and some
+// servers make "_" of all punctuation (Apache httpd before 2.4), so all are removed.
 func sanitise(w *walk, outputs []string) {
 	f := w.req.Header
 	kept := 0
@@ -218,15 +218,18 @@ func isOutput(outputs []string, name string) bool {
 	return false
 }
 
-// sameHeader compares names of one length, "_" and "-" being alike.
+// sameHeader compares names of one length, all that is neither letter nor digit being
+// alike.
 func sameHeader(a, b string) bool {
 	for i := 0; i < len(a); i++ {
-		if a[i] != b[i] && !(a[i] == '-' && b[i] == '_' || a[i] == '_' && b[i] == '-') {
+		if a[i] != b[i] && (alphanumeric(a[i]) || alphanumeric(b[i])) {
 			return false
 		}
 	}
 	return true
 }
+
+func alphanumeric(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
 
 func preflight(r *match.Request) bool {
 	return r.Method == "OPTIONS" && r.Header.Value("origin") != "" && r.Header.Value("access-control-request-method") != ""

@@ -10,7 +10,7 @@ import (
 // something that a hop says: it has the name of a header that some guard fills, or of
 // one that the request is sent on with. There are applications that put trailers among
 // the headers (RFC 9110 section 6.5.1 forbids it for such names). name is in lower
-// case; "_" counts as "-".
+// case; all punctuation counts as "-".
 func (o *Outcome) Believed(name string, sent header.Fields) bool {
 	for i := range sent {
 		if len(sent[i].Name) == len(name) && sameHeader(sent[i].Name, name) {

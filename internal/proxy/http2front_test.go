@@ -123,6 +123,11 @@ func TestHTTP2RefusesWhatHTTP1Would(t *testing.T) {
 		t.Errorf("%s %q reached the upstream", r.Method, r.RequestURI)
 	})
 	r := newRig(t, plan.Edge, nil, edge(to(backend("up", up))))
+	two := r.frames()
+	two.request(1, "host", "evil.example")
+	if got := two.answer(); got != "400" && got != "PROTOCOL_ERROR" && got != "GOAWAY PROTOCOL_ERROR" {
+		t.Errorf("a Host that is not the :authority: got %s, want a refusal", got)
+	}
 	for _, c := range []struct{ path, authority, method string }{
 		{"/a b", "a", "GET"}, {"/a\r\nx: y", "a", "GET"}, {"*", "a", "GET"}, {"x", "a", "GET"}, {"http://a/", "a", "GET"},
 		{"/", "a b", "GET"}, {"/", "user@a", "GET"}, {"/", "", "GET"}, {"/", "a", "GET / HTTP/1.1\r\nx:"}, {"/", "a", "BAD METHOD"},
