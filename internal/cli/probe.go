@@ -234,7 +234,7 @@ func writeFinding(b *strings.Builder, f *probe.Finding, colour bool, told map[st
 	if f.Line > 0 {
 		place += fmt.Sprintf(" line %d", f.Line)
 	}
-	fmt.Fprintf(b, "\n%s: %s %s: %s [%s]\n", paint(f.Severity, colour), f.Element, f.Written, f.Message, f.Code)
+	fmt.Fprintf(b, "\n%s: %s: %s [%s]\n", paint(f.Severity, colour), strings.TrimSpace(f.Element+" "+f.Written), f.Message, f.Code)
 	fmt.Fprintf(b, "    in:   %s", place)
 	if f.More > 0 {
 		fmt.Fprintf(b, ", and %s more", count(f.More, "time"))
