@@ -47,7 +47,7 @@ func rooms() map[string]room {
 		"internal/match":     {pure: true, imports: []string{"internal/header"}},
 		"internal/plan":      {pure: true, imports: []string{"internal/apikey", "internal/match", "internal/object", "internal/header"}},
 		"internal/compile":   {pure: true, imports: []string{"api", "internal/apikey", "internal/object", "internal/problem", "internal/match", "internal/plan", "internal/header"}},
-		"internal/check":     {pure: true, imports: []string{"internal/object", "internal/compile", "internal/problem", "internal/match", "internal/plan", "internal/header"}},
+		"internal/check":     {pure: true, imports: []string{"internal/object", "internal/compile", "internal/problem", "internal/match", "internal/plan", "internal/witness", "internal/header"}},
 		"internal/witness":   {pure: true, imports: []string{"internal/match", "internal/plan", "internal/header"}}, // for tools alone, as caller
 		"internal/diff":      {pure: true, imports: []string{"internal/object", "internal/match", "internal/plan", "internal/witness", "internal/header"}},
 		"internal/exempt":    {pure: true, imports: []string{"internal/object", "internal/match", "internal/plan", "internal/witness", "internal/diff"}},

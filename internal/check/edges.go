@@ -12,6 +12,7 @@ import (
 	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
+	"github.com/doorward/doorward/internal/witness"
 )
 
 // A handover is a rule of the edge that hands requests to a gateway.
@@ -102,7 +103,7 @@ func hostNotAtEdge(p *Pass) {
 			}
 			o := r.Origin
 			o.Field = "spec.hosts"
-			path, _ := sample(r)
+			path, _ := witness.Sample(r)
 			on := address{listener: p.Plan.Listener(plan.Edge), secure: true, host: sampleHost(h.Name), path: path}
 			p.show(severity, o, on, "no Ingress hands requests for "+h.Name+" to the gateway "+l.Key+", so the edge answers 404 for them; it is handed those for "+strings.Join(have, ", "),
 				"add a rule for host "+h.Name+" to "+ways[0].route.Origin.Ref.String())
@@ -128,7 +129,7 @@ func pathNotForwarded(p *Pass) {
 					have = append(have, v)
 				}
 			}
-			on := address{listener: p.Plan.Listener(plan.Edge), secure: true, host: concrete(h.Name, ways[0].host.Name), path: lead}
+			on := address{listener: p.Plan.Listener(plan.Edge), secure: true, host: witness.Concrete(h.Name, ways[0].host.Name), path: lead}
 			p.show(problem.Warning, field(r, ".uri"), on, "no Ingress hands the path "+lead+" to the gateway "+l.Key+", so the edge answers 404 for it; it hands over "+strings.Join(have, ", "),
 				"add path "+lead+" to "+ways[0].route.Origin.Ref.String())
 		}

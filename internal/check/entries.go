@@ -8,6 +8,7 @@ import (
 	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
+	"github.com/doorward/doorward/internal/witness"
 )
 
 // entry is a way from outside to a Service.
@@ -35,9 +36,9 @@ func (p *Pass) entries() []*entry {
 		if !ok || len(f.To) == 0 || f.To[0].Backend.Next != nil {
 			return
 		}
-		if path, ok := sample(r); ok {
+		if path, ok := witness.Sample(r); ok {
 			for _, secure := range []bool{false, true} {
-				a := address{listener: edge, secure: secure, host: concrete(h.Name, ""), path: path}
+				a := address{listener: edge, secure: secure, host: witness.Concrete(h.Name, ""), path: path}
 				if p.enter(a, r) {
 					return
 				}
@@ -65,7 +66,7 @@ func (p *Pass) enter(a address, r *plan.Route) bool {
 		return false
 	}
 	e := &entry{on: a, route: r, service: f.To[0].Backend.Service}
-	for _, h := range v.out.Hops() {
+	for _, h := range v.Out.Hops() {
 		g := p.guardsOf(h.Listener)
 		e.guarded = e.guarded || g.required
 		e.identity = append(e.identity, g.header...)
@@ -127,7 +128,7 @@ func identityHeaderForgeable(p *Pass) {
 // passes tells whether a client's own header comes through an entry.
 func (p *Pass) passes(e *entry, name string) bool {
 	v := p.visit(e.on.with(name, "forged"), visitor{})
-	value, _ := v.req.Header.Get(name)
+	value, _ := v.Req.Header.Get(name)
 	return v.took(e.route) && value == "forged"
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
+	"github.com/doorward/doorward/internal/witness"
 )
 
 // exemption is the paths that one operation of a rule leaves out (notPaths).
@@ -89,20 +90,6 @@ func lead(pattern string) string {
 	return pattern
 }
 
-// pathOf is a path that a pattern takes.
-func pathOf(pattern string) string {
-	if rest, ok := strings.CutPrefix(pattern, "*"); ok {
-		return "/x" + rest
-	}
-	if strings.Contains(pattern, "{*") {
-		return strings.NewReplacer("{**}", "x", "{*}", "x").Replace(strings.TrimSuffix(pattern, "*"))
-	}
-	if strings.HasSuffix(pattern, "*") {
-		return strings.TrimSuffix(pattern, "*")
-	}
-	return pattern
-}
-
 // exemptInOnePolicy: who is asked to log in and who is asked for a token must be
 // the same; what only one of two policies leaves out is still refused by the other.
 func exemptInOnePolicy(p *Pass) {
@@ -136,7 +123,7 @@ func (p *Pass) compareExempt(l *plan.Listener, has, lacking *exemption, symptom 
 	}
 	severity, on, shows := problem.Warning, address{}, "; nothing is routed there"
 	for _, pattern := range missing {
-		if a, ok := p.refused(l, pathOf(pattern), lacking.rule); ok {
+		if a, ok := p.refused(l, witness.PathOf(pattern), lacking.rule); ok {
 			severity, on, shows = problem.Error, a, ": "+a.String()+" gets "+symptom
 			break
 		}
@@ -156,7 +143,7 @@ func (p *Pass) refused(l *plan.Listener, path string, by *plan.PolicyRule) (addr
 	for _, c := range l.Chains {
 		for _, h := range c.Hosts {
 			for _, a := range p.addresses(l, h.Name, path) {
-				if v := p.visit(a, visitor{}); v.out.Kind == plan.ToRespond && v.out.By.Ref == by.Origin.Ref {
+				if v := p.visit(a, visitor{}); v.Out.Kind == plan.ToRespond && v.Out.By.Ref == by.Origin.Ref {
 					return a, true
 				}
 			}
@@ -208,7 +195,7 @@ func exemptPathNotCovering(p *Pass) {
 				return
 			}
 			a, _ := p.way(l, h, r)
-			a.path = pathOf(all) + "x"
+			a.path = witness.PathOf(all) + "x"
 			p.show(problem.Warning, at, a,
 				"only the path "+pattern+" itself is exempt, not what "+r.Origin.Ref.String()+" serves below it, such as "+a.path,
 				"write "+all+" in notPaths")

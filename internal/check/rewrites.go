@@ -7,6 +7,7 @@ import (
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
+	"github.com/doorward/doorward/internal/witness"
 )
 
 // arrival is how requests of a route come to a workload: with which paths and host
@@ -83,7 +84,7 @@ func stripped(a *arrival, path string) bool {
 // authzHostAfterRewrite: the same for hosts.
 func authzHostAfterRewrite(p *Pass) {
 	p.afterRewrite(match.FactHost, ".hosts", func(a *arrival, value string) (sent, arrives bool) {
-		name := concrete(a.host, value)
+		name := witness.Concrete(a.host, value)
 		sent = fitsPattern(value, name)
 		if a.hostBehind == "" {
 			return sent, sent

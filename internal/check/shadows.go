@@ -7,6 +7,7 @@ import (
 	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
+	"github.com/doorward/doorward/internal/witness"
 )
 
 // shadowed calls yield for each route all of whose requests an earlier rule of the
@@ -125,7 +126,7 @@ func routeConflict(p *Pass) {
 					return true
 				}
 				var on address // at which one of them takes what the other wants
-				if path, ok := sample(b.Route); ok {
+				if path, ok := witness.Sample(b.Route); ok {
 					on = p.first(l, h.Name, path)
 				}
 				for _, pair := range [][2]*placed{{a, b}, {b, a}} {
@@ -225,7 +226,7 @@ func hides(p *Pass, l *plan.Listener, h, wider *plan.Host, theirs map[object.Ref
 			continue
 		}
 		seen[ref] = true
-		if path, ok := sample(r); ok && on.listener == nil {
+		if path, ok := witness.Sample(r); ok && on.listener == nil {
 			on = p.first(l, h.Name, path)
 		}
 		if hidden = append(hidden, ref.Namespace+"/"+ref.Name); len(hidden) == 4 {

@@ -6,6 +6,7 @@ import (
 	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/plan"
 	"github.com/doorward/doorward/internal/problem"
+	"github.com/doorward/doorward/internal/witness"
 )
 
 // routed is a route and where it stands.
@@ -65,7 +66,7 @@ func (p *Pass) locate(f *problem.Problem, routes []routed) string {
 		return ""
 	}
 	a, ok := p.way(best.listener, best.host, best.route)
-	if path, simple := sample(best.route); !ok && simple {
+	if path, simple := witness.Sample(best.route); !ok && simple {
 		a = p.first(best.listener, best.host.Name, path)
 		ok = a.listener != nil
 	}

@@ -150,7 +150,7 @@ func (x *examples) route(l *plan.Listener, h *plan.Host, r *plan.Route) {
 			all = append(all, Example{Request: near, Kind: Beside})
 		}
 	}
-	_, who := meet(q, r)
+	_, who := Meet(q, r)
 	for _, e := range all {
 		e.Of, e.Route = r.Origin, r
 		for _, e.Caller = range x.callers {

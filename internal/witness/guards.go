@@ -229,7 +229,7 @@ func (s *segments) some(a *ask) []place {
 	looked := 0
 	for _, list := range lists {
 		for _, at := range list {
-			if a.host != "" && !covers(at.h.Name, strings.ToLower(a.host)) {
+			if a.host != "" && !Covers(at.h.Name, strings.ToLower(a.host)) {
 				continue
 			}
 			if looked++; looked > maxHosts || len(all) == maxPlaces {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/doorward/doorward/internal/match"
+	"github.com/doorward/doorward/internal/plan"
 )
 
 // texts are some that fulfil a condition, the plainest first.
@@ -55,6 +56,15 @@ func paths(t *match.Text) []string {
 		}
 	}
 	return all
+}
+
+// Sample is a path that fulfils a route's condition, if one is found.
+func Sample(r *plan.Route) (string, bool) {
+	all := paths(&r.Rule.Path)
+	if len(all) == 0 {
+		return "", false
+	}
+	return all[0], true
 }
 
 // besides are paths that just do not fulfil a condition on paths.

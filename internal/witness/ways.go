@@ -71,7 +71,7 @@ func (w *ways) all(host string) []way {
 	}
 	var names []string
 	for name := range w.exact {
-		if covers(host, name) {
+		if Covers(host, name) {
 			names = append(names, name)
 		}
 	}
@@ -91,12 +91,12 @@ const tries = 16
 func (f *Finder) At(l *plan.Listener, host, path string) []Request {
 	var all []Request
 	if l.Dialect == plan.NGINX {
-		return over(l, concrete(host, ""), path)
+		return over(l, Concrete(host, ""), path)
 	}
 	if w := f.waysTo(l); w != nil {
 		for _, way := range w.all(host) {
-			name := concrete(way.host, host)
-			if covers(host, name) && leads(&way.route.Rule.Path, path) {
+			name := Concrete(way.host, host)
+			if Covers(host, name) && leads(&way.route.Rule.Path, path) {
 				all = append(all, over(f.Plan.Listener(plan.Edge), name, path)...)
 			}
 			if len(all) >= tries {
@@ -104,7 +104,7 @@ func (f *Finder) At(l *plan.Listener, host, path string) []Request {
 			}
 		}
 	}
-	all = append(all, over(l, concrete(host, ""), path)...)
+	all = append(all, over(l, Concrete(host, ""), path)...)
 	if host == "*" { // another host may stand for that name
 		all = append(all, over(l, "any.test", path)...)
 	}
@@ -137,7 +137,7 @@ func (f *Finder) Route(l *plan.Listener, h *plan.Host, r *plan.Route) (Request, 
 // reach finds a request for a path that takes a route.
 func (f *Finder) reach(l *plan.Listener, h *plan.Host, r *plan.Route, path string) (Request, bool) {
 	for _, q := range f.At(l, h.Name, path) {
-		q, who := meet(q, r)
+		q, who := Meet(q, r)
 		if f.visit.Walk(f.Plan, &q, &who) && f.visit.Took(r) {
 			return q, true
 		}
@@ -145,8 +145,8 @@ func (f *Finder) reach(l *plan.Listener, h *plan.Host, r *plan.Route, path strin
 	return Request{}, false
 }
 
-// meet gives a request what else a route asks for, and a caller that it takes.
-func meet(q Request, r *plan.Route) (Request, Caller) {
+// Meet gives a request what else a route asks for, and a caller that it takes.
+func Meet(q Request, r *plan.Route) (Request, Caller) {
 	who := Anonymous()
 	for i := range r.Rule.All {
 		c := &r.Rule.All[i]
@@ -199,13 +199,13 @@ func leads(t *match.Text, path string) bool {
 	return t.Op == match.Regex || t.Match(path, true) || t.Op == match.Prefix && strings.HasPrefix(path+"/", t.Value)
 }
 
-// concrete is a name that a host stands for: itself, or of a wildcard one, the other
+// Concrete is a name that a host stands for: itself, or of a wildcard one, the other
 // host's name if it can be that.
-func concrete(host, other string) string {
+func Concrete(host, other string) string {
 	switch {
 	case !strings.HasPrefix(host, "*"):
 		return host
-	case other != "" && !strings.HasPrefix(other, "*") && covers(host, other):
+	case other != "" && !strings.HasPrefix(other, "*") && Covers(host, other):
 		return other
 	case len(other) > len(host):
 		return "any" + other[1:]
@@ -215,8 +215,8 @@ func concrete(host, other string) string {
 	return "any" + host[1:]
 }
 
-// covers tells whether a host of a listener stands for a name.
-func covers(host, name string) bool {
+// Covers tells whether a host of a listener stands for a name.
+func Covers(host, name string) bool {
 	if suffix, ok := strings.CutPrefix(host, "*"); ok {
 		return strings.HasSuffix(name, suffix) && len(name) > len(suffix)
 	}
