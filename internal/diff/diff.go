@@ -375,6 +375,12 @@ func Identities(plans ...*plan.Plan) []string {
 		for _, l := range p.Listeners() {
 			for g := range witness.Guards(l) {
 				switch g := g.(type) {
+				case *plan.Login:
+					for _, name := range witness.UserHeaders() {
+						if g.Provider != nil && g.Provider.XAuthRequest {
+							add(name)
+						}
+					}
 				case *plan.EdgeAuth:
 					for _, name := range g.Headers {
 						add(name)

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/doorward/doorward/internal/header"
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/plan"
 )
@@ -91,25 +92,43 @@ func (w world) Ask(p *plan.Provider, c *plan.Check) plan.Verdict {
 	if w.caller.Claims == nil {
 		return plan.Verdict{Status: 302}
 	}
-	v := plan.Verdict{Allowed: true, Status: 200}
-	hands := p.GRPC
-	for i := range p.UpstreamOnAllow {
-		hands = hands || p.UpstreamOnAllow[i].Match("authorization", true)
+	told := w.told()
+	if p.GRPC {
+		return plan.Verdict{Allowed: true, Set: told}
 	}
-	if w.caller.Session && hands {
-		v.Set.Set("authorization", "Bearer "+standIn)
-	}
-	return v
+	return p.Judge(200, told, "")
 }
 
-// Login lets in who has a session, and hands the token on where the provider does.
+// told are the headers by which logins tell applications who asks.
+func (w world) told() (f header.Fields) {
+	if w.caller.Session {
+		f.Add("authorization", "Bearer "+standIn)
+	}
+	for _, name := range []string{"sub", "email"} {
+		if v, ok := w.caller.Claims[name].(string); ok {
+			f.Add(UserHeaders()[name], v)
+		}
+	}
+	return f
+}
+
+// UserHeaders are the headers by which oauth2-proxy, and a LoginProvider in its way, tell
+// of a user, by the claim that they are of.
+func UserHeaders() map[string]string {
+	return map[string]string{"sub": "x-auth-request-user", "email": "x-auth-request-email", "groups": "x-auth-request-groups",
+		"preferred_username": "x-auth-request-preferred-username"}
+}
+
+// Login lets in who has a session, and tells of it as the provider does.
 func (w world) Login(p *plan.LoginProvider, at *plan.Visit) plan.Entry {
 	if !w.caller.Session || at.Page != plan.NoLoginPage {
 		return w.Closed.Login(p, at)
 	}
 	e := plan.Entry{Why: "logged in"}
-	if p.Authorization {
-		e.Set.Set("authorization", "Bearer "+standIn)
+	for _, f := range w.told() {
+		if f.Name == "authorization" && p.Authorization || f.Name != "authorization" && p.XAuthRequest {
+			e.Set = append(e.Set, f)
+		}
 	}
 	return e
 }
