@@ -241,3 +241,18 @@ func TestPolicyRemarks(t *testing.T) {
 		}
 	}
 }
+
+// A target that is not there is told, with the nearest that is.
+func TestPolicyTargetsThatAreNotThere(t *testing.T) {
+	_, problems := judge(t, "/any", policyYAML("p", "{action: DENY, targetRefs: [{kind: Service, name: ingres}], rules: [{}]}"))
+	var told []string
+	for _, p := range problems {
+		if p.Code == problem.AuthzSelectsNothing {
+			told = append(told, p.Field+": "+p.Message)
+		}
+	}
+	want := "spec.targetRefs[0].name: there is no Service istio-system/ingres, so the policy is for nothing by it; did you mean \"ingress\"?"
+	if len(told) != 1 || told[0] != want {
+		t.Errorf("got %q, want %q", told, want)
+	}
+}

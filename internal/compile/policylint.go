@@ -103,7 +103,28 @@ func (c *compiler) lintAuthorizationPolicies() {
 			}
 			c.lintIdentities(p)
 			c.lintProvider(p)
+			c.lintTargets(p)
 		}
+	}
+}
+
+// lintTargets reports targets that are not there.
+func (c *compiler) lintTargets(p *authorizationPolicy) {
+	ns := p.item.Ref.Namespace
+	for i, ref := range p.refs {
+		if ref.Kind != "Service" || ref.Name == "" || c.service(ns, ref.Name) != nil {
+			continue
+		}
+		severity, have := problem.Warning, c.serviceNames(ns)
+		if len(have) == 0 {
+			severity = problem.Info // the Services are not among the files
+		}
+		near := ""
+		if c.look(len(have)) {
+			near = nearest(ref.Name, have)
+		}
+		c.problemAs(severity, problem.AuthzSelectsNothing, p.item.Ref, p.item.Origin, "spec.targetRefs["+strconv.Itoa(i)+"].name",
+			"there is no Service "+ns+"/"+ref.Name+", so the policy is for nothing by it"+near, "name a Service of the policy's namespace")
 	}
 }
 
