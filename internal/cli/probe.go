@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -220,7 +221,7 @@ func writeProbe(w io.Writer, r *probe.Report) error {
 		writeFinding(&b, f, colour, told)
 	}
 	for _, n := range r.Notes {
-		b.WriteString("note: " + n + "\n")
+		b.WriteString("note: " + shown(n) + "\n")
 	}
 	if r.Clean() {
 		b.WriteString("nothing escapes " + r.Prefix + "\n")
@@ -229,12 +230,28 @@ func writeProbe(w io.Writer, r *probe.Report) error {
 	return err
 }
 
+// shown is what an application has written, as a terminal may show it: without control
+// characters, and no longer than a line or two.
+func shown(s string) string {
+	const most = 160
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+	if letters := []rune(s); len(letters) > most {
+		return string(letters[:most]) + "..."
+	}
+	return s
+}
+
 func writeFinding(b *strings.Builder, f *probe.Finding, colour bool, told map[string]bool) {
-	place := f.Page
+	place := shown(f.Page)
 	if f.Line > 0 {
 		place += fmt.Sprintf(" line %d", f.Line)
 	}
-	fmt.Fprintf(b, "\n%s: %s: %s [%s]\n", paint(f.Severity, colour), strings.TrimSpace(f.Element+" "+f.Written), f.Message, f.Code)
+	fmt.Fprintf(b, "\n%s: %s: %s [%s]\n", paint(f.Severity, colour), strings.TrimSpace(shown(f.Element)+" "+shown(f.Written)), shown(f.Message), f.Code)
 	fmt.Fprintf(b, "    in:   %s", place)
 	if f.More > 0 {
 		fmt.Fprintf(b, ", and %s more", count(f.More, "time"))
@@ -244,7 +261,7 @@ func writeFinding(b *strings.Builder, f *probe.Finding, colour bool, told map[st
 		b.WriteString("    goes: " + f.Goes + "\n")
 	}
 	if f.Remedy != "" {
-		fix := f.Remedy
+		fix := shown(f.Remedy)
 		if f.Manifest != "" {
 			fix = f.Manifest + ": " + fix
 		}

@@ -32,6 +32,18 @@ func TestProbeDemo(t *testing.T) {
 	}
 }
 
+// What an application answers does nothing to the terminal.
+func TestProbeShowsNoControls(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "<!doctype html><script src=\"/\x1b]0;owned\a/x.js\"></script><a href='/"+strings.Repeat("long", 1000)+"'>x</a>")
+	}))
+	defer s.Close()
+	out, code := probed(t, s.URL+"/app/")
+	if code != exitFailed || strings.ContainsAny(out, "\x1b\a") || len(out) > 2000 || !strings.Contains(out, "<script src>") {
+		t.Errorf("exit code %d\n%q", code, out)
+	}
+}
+
 // shop is an application that does not know its prefix, behind the gateway; everything
 // that it does not take is the dashboard's.
 const shop = `apiVersion: v1

@@ -58,7 +58,7 @@ func (s *Scope) within(path string) bool {
 // relative to base; nil: nothing is.
 func (s *Scope) Judge(ref Reference, at, base *url.URL) *Finding {
 	f := &Finding{Page: at.String(), Line: ref.Line, Element: ref.Element, Written: ref.Written, kind: ref.Kind}
-	u, err := base.Parse(ref.Written)
+	u, err := resolve(base, ref.Written)
 	if err != nil || ref.Written == "" || strings.HasPrefix(ref.Written, "#") {
 		return nil // browsers make nothing of it
 	}

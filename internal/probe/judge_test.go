@@ -74,7 +74,12 @@ func TestJudge(t *testing.T) {
 		{"https://c.example.com/app/", Call, "https://203.0.113.7/x", ""},
 		{"https://cluster.localhost:8443/app/", Link, "https://minio.localhost:8443/", ""},
 		{"http://127.0.0.1:8080/app/", Script, "http://127.0.0.1:8080/app/a.js", ""},
-		{"https://c.example.com/app/", Link, "http://%zz", ""},
+		{"https://c.example.com/app/", Link, "http://[", ""},
+		{"https://c.example.com/app/", Script, "/\x1b/a.js", "error escapes-prefix kubeflow/dashboard:80"},
+		{"https://c.example.com/app/", Script, " \n/sta\ntic/a b.js", "error escapes-prefix kubeflow/dashboard:80"},
+		{"https://c.example.com/app/", Script, "\\static\\a.js", "error escapes-prefix kubeflow/dashboard:80"},
+		{"https://c.example.com/app/", Script, "/100%/a.js", "error escapes-prefix kubeflow/dashboard:80"},
+		{"https://c.example.com/app/", Script, "a%20b%zz.js?x=\\", ""},
 	} {
 		page := parse(t, c.page)
 		s := Scope{Page: page, Prefix: "/app/", Router: router}

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -76,6 +77,10 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 		check(ReadPage(data).References)
+		page := &url.URL{Scheme: "https", Host: "c.example.com", Path: "/app/"}
+		for _, r := range ReadPage(data).References {
+			(&Scope{Page: page, Prefix: "/app/"}).Judge(r, page, page)
+		}
 		check(ReadStyle(data))
 		check(ReadScript(data))
 	})

@@ -125,11 +125,11 @@ func (r *run) page(ctx context.Context) (*answer, error) {
 		if a.status < 300 || a.status > 399 || location == "" {
 			return a, r.served(a)
 		}
-		next, err := at.Parse(location)
+		next, err := resolve(at, location)
 		if err != nil {
 			return nil, fmt.Errorf("%s: the Location %q is no URL", at, location)
 		}
-		if asksLogin(next, at) {
+		if asksLogin(next) {
 			return nil, fmt.Errorf("%s asks to log in (%d to %s); give --token or --cookie", at, a.status, next)
 		}
 		if next.Scheme == "https" && at.Scheme == "http" && sameName(next, at) && r.scope.within(next.EscapedPath()) {
@@ -157,9 +157,8 @@ func (r *run) served(a *answer) error {
 	return nil
 }
 
-// asksLogin tells a redirect to a login: to another host's or path's page whose address
-// says so.
-func asksLogin(next, at *url.URL) bool {
+// asksLogin tells a redirect to a login, whose address says so.
+func asksLogin(next *url.URL) bool {
 	path := strings.ToLower(next.Path)
 	for _, word := range []string{"/oauth2/", "/openid-connect/", "/.doorward/", "/dex/auth"} {
 		if strings.Contains(path, word) {
@@ -204,7 +203,7 @@ func (r *run) read(ctx context.Context, a *answer) {
 	r.report.Application = r.cure.app.Name
 	base := a.url
 	if page.Base != "" {
-		if u, err := a.url.Parse(page.Base); err == nil {
+		if u, err := resolve(a.url, page.Base); err == nil {
 			base = u
 		}
 	}
@@ -215,7 +214,7 @@ func (r *run) read(ctx context.Context, a *answer) {
 			relativeTo = a.url
 		}
 		f := r.keep(r.scope.Judge(ref, a.url, relativeTo))
-		if u, err := relativeTo.Parse(ref.Written); f == nil && err == nil && loads(ref.Kind) {
+		if u, err := resolve(relativeTo, ref.Written); f == nil && err == nil && loads(ref.Kind) {
 			load = append(load, loaded{ref, u})
 		}
 	}
