@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/internal/header"
+	"github.com/doorward/doorward/internal/htpasswd"
 	"github.com/doorward/doorward/internal/jwt"
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/plan"
@@ -76,6 +77,9 @@ func (w *world) Now() time.Time {
 	}
 	return w.Clock
 }
+
+// Password compares a password that a request shows with its hash.
+func (*world) Password(hash, password string) bool { return htpasswd.Match(hash, password) }
 
 func (w *world) Chance() float64 { return w.Dice }
 func (*world) ID() [16]byte      { return [16]byte{} }

@@ -66,7 +66,7 @@ func newExplain() *cobra.Command {
 	f.BoolVar(&q.Follow, "follow", false, "go on with redirects, and name loops of them")
 	f.StringVar(&q.token, "token", "", "ask with a JSON Web Token, which is verified; @FILE reads it from a file")
 	f.StringVar(&q.claims, "claims", "", "ask as who has a token with these claims (JSON), as if it had been verified; @FILE reads them from a file")
-	f.StringVar(&q.as, "as", "", "ask as a user who is logged in, or as a service account: system:serviceaccount:NAMESPACE:NAME")
+	f.StringVar(&q.as, "as", "", "ask as a user who is logged in, as a service account, system:serviceaccount:NAMESPACE:NAME, or as who has an API key, apikey:NAMESPACE/SET/KEY")
 	f.StringSliceVar(&q.groups, "groups", nil, "groups of the user, joined by commas")
 	f.StringVar(&q.admin, "admin", "", "ask a running Doorward at its admin address, instead of manifests")
 	f.StringVar(&q.state, "state", "", "the state directory of a server: its kept key sets verify tokens")
@@ -110,14 +110,22 @@ func (q *question) run(cmd *cobra.Command) error {
 	return err
 }
 
+// asKey begins the --as of who has an API key.
+const asKey = "apikey:"
+
 // who reads the flags that say who asks.
 func (q *question) who() error {
 	as := &q.As
 	switch account, ok := strings.CutPrefix(q.as, "system:serviceaccount:"); {
 	case ok:
 		as.ServiceAccount = strings.Replace(account, ":", "/", 1)
+	case strings.HasPrefix(q.as, asKey):
+		as.APIKey = q.as[len(asKey):]
 	default:
 		as.User = q.as
+	}
+	if as.APIKey != "" && q.admin != "" {
+		return misused("--as %s: a running Doorward knows no key, only what is kept of one; ask with the manifests (-f, -k), or send the key with -H", q.as)
 	}
 	var err error
 	if as.Token, err = argument(q.token); err != nil {
@@ -162,7 +170,7 @@ func (q *question) askManifests(cmd *cobra.Command) (*explain.Explanation, error
 	if err != nil {
 		return nil, err
 	}
-	opts.Compile.AssumePods = true
+	opts.Compile.AssumePods, opts.Compile.StandIn = true, caller.StandIn
 	p, more := compile.Compile(set, opts.Compile)
 	return explain.Explain(explain.Ground{
 		Plan: p, Set: set, Problems: append(problems, more...), Source: opts.Source,

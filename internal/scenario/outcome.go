@@ -90,11 +90,19 @@ func (c *Check) String() string {
 	return c.Kind
 }
 
+// status is that of the answer, or that there is none.
+func (o *Outcome) status() string {
+	if o.Closed {
+		return "closed"
+	}
+	return strconv.Itoa(o.Status)
+}
+
 // of is what the outcome has of the thing, and whether it has it.
 func (c *Check) of(o *Outcome) (string, bool) {
 	switch c.Kind {
 	case "status":
-		return strconv.Itoa(o.Status), true
+		return o.status(), true
 	case "backend":
 		return o.Backend, o.Backend != ""
 	case "method":

@@ -16,8 +16,8 @@ func (r *reader) expectFields(t *Test) []field {
 	return []field{
 		{"status", func(n *yaml.Node) {
 			text := r.text(n, "status")
-			if s, err := strconv.Atoi(text); err != nil || s < 100 || s > 599 {
-				r.wrong(n, "status: %q is none; write one as in 200", text)
+			if s, err := strconv.Atoi(text); text != closed && (err != nil || s < 100 || s > 599) {
+				r.wrong(n, "status: %q is none; write one as in 200, or closed where the connection ends without an answer", text)
 			}
 			t.expect(n, "status", text)
 		}},
@@ -39,6 +39,9 @@ func (r *reader) expectFields(t *Test) []field {
 		{"because", func(n *yaml.Node) { t.expect(n, "because", r.text(n, "because")) }},
 	}
 }
+
+// closed is the status of who gets no answer.
+const closed = "closed"
 
 func (t *Test) expect(n *yaml.Node, kind, value string) {
 	t.Checks = append(t.Checks, scenario.Check{Line: n.Line, Kind: kind, Value: value})

@@ -70,7 +70,7 @@ type ruleKind struct {
 func (g *generator) fromPlan() {
 	shown := map[ruleKind][]string{} // outcomes
 	refused := map[string]bool{}     // requests of nobody
-	closed := map[ruleKind]bool{}    // nobody has been let in yet
+	shut := map[ruleKind]bool{}      // nobody has been let in yet
 	examples := witness.Examples(g.Plan)
 	for i := range examples {
 		e := &examples[i]
@@ -90,8 +90,8 @@ func (g *generator) fromPlan() {
 		if e.Caller.IsAnonymous() {
 			refused[e.String()] = isRefusal(&o)
 		}
-		if seen, before := closed[key]; !before || seen {
-			closed[key] = isRefusal(&o)
+		if seen, before := shut[key]; !before || seen {
+			shut[key] = isRefusal(&o)
 		}
 		outcome := brief(&o)
 		if e.Kind == witness.Outside {
@@ -103,7 +103,7 @@ func (g *generator) fromPlan() {
 			g.add(t, &o)
 		}
 	}
-	g.open(examples, closed)
+	g.open(examples, shut)
 }
 
 // isRefusal tells whether somebody else might get more.
@@ -116,7 +116,7 @@ const maxInsiders = 8
 
 // open proposes, of the routes at which nobody was let in, what those get whom other
 // rules tell apart, or who have an API key.
-func (g *generator) open(examples []witness.Example, closed map[ruleKind]bool) {
+func (g *generator) open(examples []witness.Example, shut map[ruleKind]bool) {
 	for _, key := range g.keys[:min(len(g.keys), maxInsiders)] {
 		g.named(key, caller.Spec{APIKey: key})
 	}
@@ -124,7 +124,7 @@ func (g *generator) open(examples []witness.Example, closed map[ruleKind]bool) {
 	for i := range examples {
 		e := &examples[i]
 		key := ruleKind{keyOf(&e.Of), e.Kind}
-		if e.Kind != witness.Takes || !e.Caller.IsAnonymous() || !closed[key] {
+		if e.Kind != witness.Takes || !e.Caller.IsAnonymous() || !shut[key] {
 			continue
 		}
 		for _, as := range who[:min(len(who), maxInsiders)] {
@@ -136,7 +136,7 @@ func (g *generator) open(examples []witness.Example, closed map[ruleKind]bool) {
 			if o := g.decide(t); !isRefusal(&o) {
 				t.Name = name(e, t)
 				g.add(t, &o)
-				closed[key] = false
+				shut[key] = false
 				break
 			}
 		}
@@ -264,7 +264,11 @@ func (g *generator) add(t *Test, o *scenario.Outcome) {
 			}
 		}
 	} else {
-		expect("status", "", strconv.Itoa(o.Status))
+		status := strconv.Itoa(o.Status)
+		if o.Closed {
+			status = closed
+		}
+		expect("status", "", status)
 		expect("backend", "", scenario.Nothing)
 		if location, ok := o.Answer.Get("location"); ok {
 			expect("answer", "location", location)

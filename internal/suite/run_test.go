@@ -221,6 +221,73 @@ spec:
 ---
 `
 
+// At the edge, too: auth-url asks the same stand-in, auth-type basic compares passwords.
+func TestServeEdgeAuth(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "m.yaml", edgeAuth)
+	write(t, dir, "a_test.yaml", `
+manifests: [m.yaml]
+ingressClasses: [public]
+callers: {alice: {user: alice@example.com, groups: [admins]}}
+tests:
+- {name: nobody, request: GET http://a.example.com/, expect: {status: 401, backend: none}}
+- {name: alice, as: alice, request: GET http://a.example.com/, expect: {backend: "shop/web:80", headers: {x-auth-request-groups: admins}}}
+- {name: no password, request: GET http://b.example.com/, expect: {status: 401}}
+- {name: a password, request: GET http://b.example.com/, headers: {authorization: "Basic Ym9iOnNlY3JldA=="}, expect: {backend: "shop/web:80"}}
+- {name: a wrong one, request: GET http://b.example.com/, headers: {authorization: "Basic Ym9iOndyb25n"}, expect: {status: 401}}
+`)
+	f := &runAll(t, dir).Files[0]
+	if f.Err != nil || len(f.Results) != 5 || f.OnlyWalked() != 0 {
+		t.Fatalf("%v, %d results, %d only walked", f.Err, len(f.Results), f.OnlyWalked())
+	}
+	for _, r := range f.Results {
+		for _, d := range r.Differences {
+			t.Errorf("%s: %s\n\t%s\n\t%s", r.Name, d, r.Outcome.Reason, r.Assumed)
+		}
+	}
+}
+
+// The password of bob is "secret".
+const edgeAuth = `apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: oauth2-proxy, namespace: login}
+spec: {selector: {app: oauth2-proxy}, ports: [{name: http, port: 80}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: asked
+  namespace: shop
+  annotations:
+    nginx.ingress.kubernetes.io/auth-url: http://oauth2-proxy.login.svc.cluster.local/oauth2/auth
+    nginx.ingress.kubernetes.io/auth-response-headers: X-Auth-Request-Groups
+spec:
+  ingressClassName: public
+  rules: [{host: a.example.com, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: basic
+  namespace: shop
+  annotations:
+    nginx.ingress.kubernetes.io/auth-type: basic
+    nginx.ingress.kubernetes.io/auth-secret: users
+spec:
+  ingressClassName: public
+  rules: [{host: b.example.com, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: users, namespace: shop}
+stringData: {auth: "bob:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ="}
+`
+
 const guarded = `apiVersion: security.istio.io/v1
 kind: RequestAuthentication
 metadata: {name: tokens, namespace: istio-system}

@@ -164,14 +164,33 @@ func inTime(t *match.Token, now time.Time) time.Time {
 // findProviders finds the external authorizers that are asked over HTTP.
 func (p *play) findProviders() {
 	for _, l := range p.Plan.Listeners() {
-		for _, g := range l.Guards {
-			x, ok := g.(*plan.External)
-			if !ok || x.Provider == nil || x.Provider.GRPC || x.Provider.Backend == nil {
-				continue
+		p.providersOf(l.Guards)
+		for _, c := range l.Chains {
+			for _, h := range c.Hosts {
+				for _, r := range h.Routes {
+					p.providersOf(r.Guards)
+				}
 			}
-			for _, e := range x.Provider.Backend.Endpoints {
-				p.providers[e.Address] = x.Provider
-			}
+		}
+	}
+}
+
+func (p *play) providersOf(guards []plan.Guard) {
+	for _, g := range guards {
+		var provider *plan.Provider
+		switch g := g.(type) {
+		case *plan.External:
+			provider = g.Provider
+		case *plan.EdgeAuth:
+			provider = g.Provider
+		case *plan.AnyOf:
+			p.providersOf(g.Guards)
+		}
+		if provider == nil || provider.GRPC || provider.Backend == nil {
+			continue
+		}
+		for _, e := range provider.Backend.Endpoints {
+			p.providers[e.Address] = provider
 		}
 	}
 }

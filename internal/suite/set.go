@@ -90,7 +90,10 @@ func (s *Set) Explain(t *Test) string {
 	if _ = asked.SetURL(t.URL); asked.Host != t.Host {
 		add("-H", "host: "+t.Host, "")
 	}
-	for _, f := range t.sent().Header {
+	if t.Navigate {
+		words = append(words, "--navigate")
+	}
+	for _, f := range t.Header {
 		add("-H", f.Name+": "+f.Value, "")
 	}
 	if t.As != nil {
@@ -131,7 +134,7 @@ func (c *Caller) flags() []string {
 	case c.ServiceAccount != "":
 		return []string{"--as", "system:serviceaccount:" + strings.Replace(c.ServiceAccount, "/", ":", 1)}
 	case c.APIKey != "":
-		return []string{"-H", "'authorization: Bearer KEY'"} // nobody has it here
+		return []string{"--as", "apikey:" + quote(c.APIKey)}
 	case len(c.Groups) > 0:
 		return []string{"--as", quote(c.User), "--groups", quote(strings.Join(c.Groups, ","))}
 	}

@@ -39,7 +39,7 @@ type (
 		Expect   expectText          `yaml:"expect"`
 	}
 	expectText struct {
-		Status    int               `yaml:"status,omitempty"`
+		Status    any               `yaml:"status,omitempty"`
 		Backend   string            `yaml:"backend,omitempty"`
 		Path      string            `yaml:"path,omitempty"`
 		Headers   map[string]string `yaml:"headers,omitempty"`
@@ -95,7 +95,11 @@ func (t *Test) text() testText {
 		}
 		switch c.Kind {
 		case "status":
-			x.Status, _ = strconv.Atoi(value) // it is one
+			if n, err := strconv.Atoi(value); err == nil {
+				x.Status = n
+			} else {
+				x.Status = value
+			}
 		case "backend":
 			x.Backend = value
 		case "path":
