@@ -63,9 +63,7 @@ func rewrite(u *match.Rule, with string) *plan.Rewrite {
 func (b *routeBuilder) forwarding() *plan.Forward {
 	r := b.rule
 	f := &plan.Forward{To: make([]plan.Destination, 0, len(r.Route)), Limits: plan.Limits{Total: r.Timeout.AsDuration()}}
-	if f.Limits.Total < 0 {
-		b.refuse(".timeout", "the timeout is negative", "write a positive duration such as 10s, or 0s for none")
-	}
+	b.duration(r.Timeout, ".timeout")
 	f.Host = b.authority(r.Headers)
 	if r.Rewrite != nil {
 		f.Host = or(r.Rewrite.Authority, f.Host)
@@ -85,6 +83,22 @@ func (b *routeBuilder) forwarding() *plan.Forward {
 	}
 	f.Retry = b.retry(f)
 	return f
+}
+
+// duration reports a limit that clusters take no object for: they want 1ms or more, in
+// whole milliseconds (Istio, ValidateDuration). None at all is done as Envoy would, which
+// sets no limit; a negative one is none that could be meant.
+func (b *routeBuilder) duration(in *durationpb.Duration, field string) {
+	const remedy = "write a duration such as 10s, or leave it out for no limit"
+	switch d := in.AsDuration(); {
+	case in == nil:
+	case d < 0:
+		b.refuse(field, "the limit "+d.String()+" is negative", remedy)
+	case d < time.Millisecond:
+		b.warn(problem.Schema, field, "clusters do not take "+d.String()+", but 1ms or more; here it sets no limit", remedy)
+	case d%time.Millisecond != 0:
+		b.warn(problem.Schema, field, "clusters take no parts of milliseconds, as "+d.String()+" has", remedy)
+	}
 }
 
 // place refuses a rule that would write blanks or control characters into a
@@ -234,6 +248,9 @@ func (b *routeBuilder) retry(f *plan.Forward) plan.Retry {
 		return plan.Retry{}
 	}
 	r.Attempts, r.PerTry = int(in.Attempts), in.PerTryTimeout.AsDuration()
+	if in == b.rule.Retries {
+		b.duration(in.PerTryTimeout, ".retries.perTryTimeout")
+	}
 	if in.RetryOn != "" {
 		r.On, r.Codes = b.retryOn(in.RetryOn)
 	}

@@ -30,6 +30,30 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// Limits that a cluster takes no object for are told, though the rule serves.
+func TestLimits(t *testing.T) {
+	for _, c := range []struct {
+		yaml, problem string // in its message; "" for none
+		serves        bool
+	}{
+		{"timeout: 10s", "", true},
+		{"timeout: 0s", "clusters do not take 0s, but 1ms or more", true},
+		{"timeout: 1.0005s", "clusters take no parts of milliseconds", true},
+		{"timeout: -1s", "the limit -1s is negative", false},
+		{"retries: {attempts: 2, perTryTimeout: 0s}", "clusters do not take 0s", true},
+	} {
+		p, problems := compileYAML(t, rulesYAML("  - route: [{destination: {host: app}}]\n    "+c.yaml+"\n"))
+		_, serves := p.Listener("istio-system/ingress:80").Chains[0].Hosts[0].Routes[0].Action.(*plan.Forward)
+		told := ""
+		for i := range problems {
+			told += problems[i].Message
+		}
+		if serves != c.serves || (told == "") != (c.problem == "") || !strings.Contains(told, c.problem) {
+			t.Errorf("%s: serves %v, want %v; problems %q, want %q", c.yaml, serves, c.serves, told, c.problem)
+		}
+	}
+}
+
 func TestRetriesOfTheMesh(t *testing.T) {
 	p, problems := compileYAML(t, rulesYAML("  - route: [{destination: {host: app}}]\n"),
 		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n    defaultHttpRetryPolicy: {attempts: 7, retryOn: gateway-error}\n")
