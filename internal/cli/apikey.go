@@ -1,13 +1,11 @@
 package cli
 
 import (
-	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -171,36 +169,17 @@ func expiry(text string, now time.Time) (time.Time, error) {
 // edit changes a file as a whole, or not at all. A file that is made is for its
 // owner alone.
 func edit(file string, change func([]byte) ([]byte, error)) error {
-	if real, err := filepath.EvalSymlinks(file); err == nil {
-		file = real
-	}
-	mode := fs.FileMode(0o600)
 	old, err := os.ReadFile(file)
-	switch {
-	case err == nil:
-		info, err := os.Stat(file)
-		if err != nil {
-			return err
-		}
-		mode = info.Mode().Perm()
-	case !errors.Is(err, fs.ErrNotExist):
+	absent := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !absent {
 		return err
 	}
 	text, err := change(old)
 	if err != nil {
 		return fmt.Errorf("%s: %w; it is left as it is", file, err)
 	}
-	temp, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
-	if err != nil {
-		return err
+	if absent {
+		return create(file, text)
 	}
-	defer os.Remove(temp.Name())
-	_, err = temp.Write(text)
-	if err = errors.Join(err, temp.Chmod(mode), temp.Sync(), temp.Close()); err != nil {
-		return err
-	}
-	if now, err := os.ReadFile(file); !bytes.Equal(now, old) || err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s has changed meanwhile; it is left as it is", file)
-	}
-	return os.Rename(temp.Name(), file)
+	return rewrite([]rewriting{{file, old, text}})
 }

@@ -73,11 +73,28 @@ func putBack(w *rewriting, target string) error {
 	return nil
 }
 
-// beside writes a text into a new file in the directory of another, with its mode.
+// create writes a file that is not there yet, for its owner alone.
+func create(file string, text []byte) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		_ = os.Remove(file)
+	}
+	return err
+}
+
+// beside writes a text into a new file in the directory of another, with its mode. A
+// file that nobody may write is protected from us, too, whatever its directory allows.
 func beside(file string, text []byte) (name string, err error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return "", err
+	}
+	if info.Mode().Perm()&0o222 == 0 {
+		return "", fmt.Errorf("nothing is written: %s is read-only (chmod u+w %s)", file, file)
 	}
 	temp, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
 	if err != nil {

@@ -63,6 +63,17 @@ func TestRewrite(t *testing.T) {
 		holds(t, a, "old")
 		holds(t, b, "theirs")
 	})
+	t.Run("one is read-only", func(t *testing.T) {
+		a, b, all := setup(t)
+		if err := os.Chmod(b, 0o444); err != nil {
+			t.Fatal(err)
+		}
+		if err := rewrite(all); err == nil || !strings.Contains(err.Error(), "read-only") {
+			t.Errorf("got %v", err)
+		}
+		holds(t, a, "old")
+		holds(t, b, "old")
+	})
 	t.Run("one is gone", func(t *testing.T) {
 		a, b, all := setup(t)
 		if err := os.Remove(b); err != nil {
