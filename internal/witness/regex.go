@@ -103,7 +103,7 @@ func friendly(class []rune) (rune, bool) {
 		}
 	}
 	for i := 0; i+1 < len(class); i += 2 { // what a request line can have
-		for r := max(class[i], '!'); r <= min(class[i+1], '~'); r++ {
+		if r := max(class[i], '!'); r <= min(class[i+1], '~') {
 			return r, true
 		}
 	}
