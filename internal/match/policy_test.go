@@ -83,6 +83,8 @@ func TestPolicyConditions(t *testing.T) {
 		{"path", "/a/b", true}, {"path", "/a*", true}, {"path", "*/b", true}, {"path", "*", true}, {"path", "/a/b?x", false}, {"path", "/A/b", false}, {"path", "/a/**", false},
 		{"path", "/*/b", false}, {"path", "/{*}/b", true}, {"path", "/a/{**}", true}, {"path", "/a/b/{**}", false}, {"path", "!/a/*", false},
 		{"destination.ip", "10.9.0.0/16", true}, {"destination.ip", "10.9.8.7", true}, {"destination.ip", "10.1.2.3", false}, {"destination.ip", "!10.9.8.7", false}, {"destination.ip", "!10.1.0.0/16", true},
+		{"experimental.envoy.filters.network.mysql_proxy[db.table]", "[update]", false}, {"experimental.envoy.filters.network.mysql_proxy[db.table]", "*", false},
+		{"experimental.envoy.filters.network.mysql_proxy[db.table]", "![update]", true},
 		{"destination.port", "8080", true}, {"destination.port", "80", false}, {"destination.port", "!80", true},
 		{"connection.sni", "app.example.com", true}, {"connection.sni", "*.example.com", true}, {"connection.sni", "*", true},
 	} {
@@ -129,7 +131,7 @@ func TestUnknownAddress(t *testing.T) {
 
 func TestPolicyKeysThatAreNone(t *testing.T) {
 	for _, key := range []string{"", "source.user", "request.headers", "request.headers[]", "request.headers[a", "request.headersx[a]", "request.auth.claims", "request.auth.claims[]",
-		"destination.labels[a]", "destination.user", "Source.ip", "experimental.envoy.filters.network.mysql_proxy[db]"} {
+		"destination.labels[a]", "destination.user", "Source.ip", "experimental.envoy.filters.http.ext_authz[db]", "experimental.envoy.filters.network.mysql_proxy", "experimental.a[b]"} {
 		if _, _, err := PolicyKey(key); err == nil {
 			t.Errorf("%q is taken", key)
 		}

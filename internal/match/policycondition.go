@@ -26,6 +26,7 @@ const (
 	FactPort // Request.LocalPort
 	FactSNI
 	FactDestinationIP // Request.Local
+	FactMetadata      // of a filter for a TCP protocol, which has none of a request
 )
 
 // PolicyCondition is one condition of a rule: one of Values must hold, if there
@@ -79,10 +80,24 @@ func PolicyKey(key string) (fact Fact, name []string, err error) {
 	if claim, ok := strings.CutPrefix(key, "request.auth.claims"); ok && brackets(claim) {
 		return FactClaim, claimPath(claim), nil
 	}
-	if strings.HasPrefix(key, "experimental.") {
-		return 0, nil, ErrNotCarriedOut
+	if metadata, ok := strings.CutPrefix(key, "experimental."); ok {
+		return filterKey(metadata)
 	}
 	return 0, nil, errors.New("is no attribute of a request")
+}
+
+// filterKey reads envoy.filters.NAME[KEY], what a filter of Envoy knows. Those of TCP
+// protocols (network.mysql_proxy) have a connection to themselves, and what they know is
+// no part of a request: it is absent. What HTTP filters know, nobody knows here.
+func filterKey(key string) (Fact, []string, error) {
+	name, of, _ := strings.Cut(key, "[")
+	switch {
+	case !strings.HasPrefix(name, "envoy.filters.") || !brackets("["+of):
+		return 0, nil, errors.New("is no attribute of a request: a filter's is written experimental.envoy.filters.NAME[KEY]")
+	case !strings.HasPrefix(name, "envoy.filters.network."):
+		return 0, nil, ErrNotCarriedOut
+	}
+	return FactMetadata, []string{key}, nil
 }
 
 // PolicyKeys are the keys that PolicyKey knows, for messages.
@@ -187,6 +202,8 @@ func (c *PolicyCondition) text(r *Request) (text string, present bool) {
 		return r.Remote.String(), true
 	case FactDestinationIP:
 		return r.Local.String(), r.Local.IsValid()
+	case FactMetadata:
+		return "", false
 	case FactRequestPrincipal:
 		return r.Token.Principal(), r.Token.Principal() != ""
 	case FactClaim:
@@ -213,6 +230,8 @@ func (c *PolicyCondition) What() string {
 		return "request.headers[" + c.Name[0] + "]"
 	case FactClaim:
 		return "request.auth.claims[" + strings.Join(c.Name, "][") + "]"
+	case FactMetadata:
+		return "experimental." + c.Name[0]
 	}
 	return [...]string{"source.principal", "source.namespace", "source.serviceAccount", "source.trustDomain", "source.ip", "remote.ip",
 		"request.auth.principal", "", "", "host", "method", "path", "destination.port", "connection.sni", "destination.ip"}[c.Fact]
