@@ -55,7 +55,7 @@ func rooms() map[string]room {
 		"internal/source":    {imports: []string{"api", "internal/object", "internal/problem"}},
 		"internal/scenario":  {imports: []string{"internal/object", "internal/compile", "internal/plan", "internal/match", "internal/problem", "internal/source", "internal/header", "internal/jwt", "internal/htpasswd"}},
 		"internal/stage":     {imports: []string{"internal/server", "internal/scenario", "internal/plan", "internal/match", "internal/header", "internal/pki"}},
-		"internal/suite":     {imports: []string{"internal/object", "internal/compile", "internal/plan", "internal/match", "internal/problem", "internal/source", "internal/header", "internal/http1", "internal/jwt", "internal/scenario", "internal/caller", "internal/apikey", "internal/server", "internal/stage", "internal/witness"}},
+		"internal/suite":     {imports: []string{"internal/object", "internal/compile", "internal/plan", "internal/match", "internal/problem", "internal/source", "internal/header", "internal/http1", "internal/jwt", "internal/scenario", "internal/caller", "internal/explain", "internal/apikey", "internal/server", "internal/stage", "internal/witness"}},
 		"internal/caller":    {imports: []string{"internal/apikey", "internal/plan", "internal/match", "internal/header", "internal/jwt", "internal/htpasswd"}}, // for tools alone: nobody may say in a request who they are
 		"internal/explain":   {imports: []string{"internal/caller", "internal/scenario", "internal/source", "internal/object", "internal/problem", "internal/plan", "internal/match", "internal/header", "internal/http1"}},
 		"internal/scaffold":  {imports: []string{"api", "internal/object", "internal/plan"}},

@@ -170,7 +170,7 @@ func (q *question) askManifests(cmd *cobra.Command) (*explain.Explanation, error
 	if err != nil {
 		return nil, err
 	}
-	opts.Compile.AssumePods, opts.Compile.StandIn = true, caller.StandIn
+	opts.Compile.AssumePods, opts.Compile.UndeclaredClasses, opts.Compile.StandIn = true, true, caller.StandIn
 	p, more := compile.Compile(set, opts.Compile)
 	return explain.Explain(explain.Ground{
 		Plan: p, Set: set, Problems: append(problems, more...), Source: opts.Source,

@@ -95,12 +95,16 @@ func (c *compiler) serves(x classes, item object.Item[*netv1.Ingress]) bool {
 
 // classNotFound reports an Ingress of a class that nothing declares. Where no
 // class is declared at all the object is taken to be kept elsewhere, as platforms
-// do: that is no mistake of these files, but the Ingress is ignored all the same.
+// do: that is no mistake of these files. Serve ignores the Ingress all the same,
+// questions about files take it for served (Options.UndeclaredClasses).
 func (c *compiler) classNotFound(x classes, item object.Item[*netv1.Ingress], class string) {
-	severity, remedy := problem.Warning, "set spec.ingressClassName to "+some(x.names, "a class of these files")
+	severity, remedy, becomes := problem.Warning, "set spec.ingressClassName to "+some(x.names, "a class of these files"), "is ignored"
 	if len(x.served)+len(x.foreign) == 0 {
 		severity, remedy = problem.Info, "serve it with --ingress-class "+class+", or add its IngressClass to the files"
+		if c.opts.UndeclaredClasses {
+			becomes = "is taken for served here, and serve ignores it"
+		}
 	}
 	c.problemAs(severity, problem.IngressClassNotFound, item.Ref, item.Origin, "spec.ingressClassName",
-		"there is no IngressClass "+strconv.Quote(class)+"; served are "+some(x.names, "none")+nearest(class, x.names)+"; the Ingress is ignored", remedy)
+		"there is no IngressClass "+strconv.Quote(class)+"; served are "+some(x.names, "none")+nearest(class, x.names)+"; the Ingress "+becomes, remedy)
 }

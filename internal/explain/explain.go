@@ -133,6 +133,20 @@ func Explain(g Ground, q Question) (*Explanation, error) {
 	return e, err
 }
 
+// Classes tells of the Ingresses by which a request went whose class nothing declares:
+// they are taken for served (compile.Options.UndeclaredClasses).
+func Classes(out *plan.Outcome, problems problem.List) (notes []string) {
+	for i := range out.Hops() {
+		r := out.Hops()[i].Route
+		for _, p := range problems {
+			if r != nil && p.Code == problem.IngressClassNotFound && p.Object == r.Origin.Ref.String() {
+				notes = append(notes, p.Object+" is taken for served, though no IngressClass is declared; "+p.Remedy)
+			}
+		}
+	}
+	return notes
+}
+
 // Last is the explanation of where the request ends.
 func (e *Explanation) Last() *Explanation {
 	if n := len(e.Followed); n > 0 {
@@ -160,7 +174,7 @@ func explainOne(g Ground, q *Question) (*Explanation, error) {
 	x := asking{ground: g, who: who, world: world, req: req, sni: req.SNI}
 	e := x.walk(l)
 	e.Request = Asked{Method: q.Method, URL: q.URL, Via: q.Via, From: q.From, As: who.String()}
-	e.Assumed = append(e.Assumed, notes...)
+	e.Assumed = append(Classes(&x.out, g.Problems), notes...)
 	e.Curl = q.curl(l, &sent, who, world)
 	return e, nil
 }

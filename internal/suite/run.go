@@ -8,6 +8,7 @@ import (
 
 	"github.com/doorward/doorward/internal/caller"
 	"github.com/doorward/doorward/internal/compile"
+	"github.com/doorward/doorward/internal/explain"
 	"github.com/doorward/doorward/internal/match"
 	"github.com/doorward/doorward/internal/object"
 	"github.com/doorward/doorward/internal/plan"
@@ -153,7 +154,7 @@ func (s *Set) walk(t *Test, cover *Coverage, out *plan.Outcome) Result {
 		cover.walked(out, tr)
 	}
 	o := scenario.Decided(&req, out)
-	return Result{Test: t, Outcome: o, Differences: t.Compare(&o), Assumed: assumed}
+	return Result{Test: t, Outcome: o, Differences: t.Compare(&o), Assumed: append(explain.Classes(out, s.Problems), assumed...)}
 }
 
 // lacks tells what the test needs that the manifests do not have: its listener, its API

@@ -44,7 +44,7 @@ func load(ctx context.Context, f *File, o Options) (*Set, error) {
 	if len(src.Files)+len(src.Kustomizations)+len(src.Texts) == 0 {
 		return nil, errors.New("it names no manifests; write manifests: [../overlays/production], or give them with -f or -k")
 	}
-	opts.AssumePods = true
+	opts.AssumePods, opts.UndeclaredClasses = true, true
 	opts.IngressClasses = slices.Concat(opts.IngressClasses, f.Classes)
 	opts.Endpoints = slices.Clone(opts.Endpoints)
 	for i, up := range f.Endpoints {
