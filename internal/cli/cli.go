@@ -62,9 +62,10 @@ func newRoot() *cobra.Command {
 		Short: "One door for the applications of a platform",
 		Long: "Doorward runs Ingress, Istio Gateway and VirtualService manifests, unchanged,\n" +
 			"in one process: edge, gateway and route in one hop, with a reason for every answer.",
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2, // letters apart; cobra's own default comes too late for Args
+		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return misused("there is no verb %q%s; see doorward --help", args[0], nearestVerb(cmd, args[0]))

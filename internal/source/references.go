@@ -46,8 +46,12 @@ func (d disk) kustomizationFile(dir string) (string, error) {
 			return name, nil
 		}
 	}
-	if _, err := d.stat(dir); err != nil {
+	info, err := d.stat(dir)
+	if err != nil {
 		return "", err
+	}
+	if !info.IsDir() {
+		return "", fmt.Errorf("%s is no directory; read a file with -f %[1]s", dir)
 	}
 	return "", fmt.Errorf("no kustomization.yaml in %s", dir)
 }

@@ -124,5 +124,11 @@ func nothing(opts Options) error {
 	if len(asked) == 0 {
 		return errors.New("no manifests named; give files with -f or a kustomization with -k")
 	}
-	return fmt.Errorf("no object in %s", strings.Join(asked, " "))
+	hint := ""
+	for _, f := range opts.Files {
+		if isKustomization(filepath.Base(f)) {
+			hint = "; a kustomization is built with -k " + filepath.Dir(f)
+		}
+	}
+	return fmt.Errorf("no object in %s%s", strings.Join(asked, " "), hint)
 }
