@@ -53,63 +53,71 @@ type Builder struct {
 
 // Add takes an object, a pointer to one of the published API types, and
 // returns its Ref. It is false when the type is none that a Set holds.
-func (b *Builder) Add(obj any, origin Origin) (Ref, bool) {
+func (b *Builder) Add(obj any, origin Origin) (Ref, bool) { return b.AddAs(obj, origin, false) }
+
+// AddAs is Add for an object that may have been in another builder, which gave it the
+// namespace that was left out (noNamespace). It is not changed again.
+func (b *Builder) AddAs(obj any, origin Origin, noNamespace bool) (Ref, bool) {
+	at := written{origin, noNamespace}
 	if kind, w := workloadOf(obj); w != nil {
-		ref := put(&b.workloads, kind, w, origin)
+		if noNamespace { // a bare Pod is its own template, as it was written
+			w.Template.Namespace = ""
+		}
+		ref := put(&b.workloads, kind, w, at)
 		if pod, ok := obj.(*corev1.Pod); ok {
-			put(&b.pods, kind, pod, origin)
+			put(&b.pods, kind, pod, at)
 		}
 		return ref, true
 	}
 	if kind, w := webhookOf(obj); w != nil {
-		return putGlobal(&b.webhooks, kind, w, origin), true
+		return putGlobal(&b.webhooks, kind, w, at), true
 	}
 	switch o := obj.(type) {
 	case *corev1.Namespace:
-		return putGlobal(&b.namespaces, "Namespace", o, origin), true
+		return putGlobal(&b.namespaces, "Namespace", o, at), true
 	case *corev1.Service:
-		return put(&b.services, "Service", o, origin), true
+		return put(&b.services, "Service", o, at), true
 	case *discoveryv1.EndpointSlice:
-		return put(&b.endpointSlices, "EndpointSlice", o, origin), true
+		return put(&b.endpointSlices, "EndpointSlice", o, at), true
 	case *corev1.Endpoints:
-		return put(&b.endpoints, "Endpoints", o, origin), true
+		return put(&b.endpoints, "Endpoints", o, at), true
 	case *corev1.ServiceAccount:
-		return put(&b.serviceAccounts, "ServiceAccount", o, origin), true
+		return put(&b.serviceAccounts, "ServiceAccount", o, at), true
 	case *corev1.Secret:
-		return put(&b.secrets, "Secret", o, origin), true
+		return put(&b.secrets, "Secret", o, at), true
 	case *corev1.ConfigMap:
-		return put(&b.configMaps, "ConfigMap", o, origin), true
+		return put(&b.configMaps, "ConfigMap", o, at), true
 	case *netv1.IngressClass:
-		return putGlobal(&b.ingressClasses, "IngressClass", o, origin), true
+		return putGlobal(&b.ingressClasses, "IngressClass", o, at), true
 	case *netv1.Ingress:
-		return put(&b.ingresses, "Ingress", o, origin), true
+		return put(&b.ingresses, "Ingress", o, at), true
 	case *networkingv1.Gateway:
-		return put(&b.gateways, "Gateway", o, origin), true
+		return put(&b.gateways, "Gateway", o, at), true
 	case *networkingv1.VirtualService:
-		return put(&b.virtualServices, "VirtualService", o, origin), true
+		return put(&b.virtualServices, "VirtualService", o, at), true
 	case *networkingv1.DestinationRule:
-		return put(&b.destinationRules, "DestinationRule", o, origin), true
+		return put(&b.destinationRules, "DestinationRule", o, at), true
 	case *networkingv1.ServiceEntry:
-		return put(&b.serviceEntries, "ServiceEntry", o, origin), true
+		return put(&b.serviceEntries, "ServiceEntry", o, at), true
 	case *networkingv1.Sidecar:
-		return put(&b.sidecars, "Sidecar", o, origin), true
+		return put(&b.sidecars, "Sidecar", o, at), true
 	case *securityv1.RequestAuthentication:
-		return put(&b.requestAuthentications, "RequestAuthentication", o, origin), true
+		return put(&b.requestAuthentications, "RequestAuthentication", o, at), true
 	case *securityv1.AuthorizationPolicy:
-		return put(&b.authorizationPolicies, "AuthorizationPolicy", o, origin), true
+		return put(&b.authorizationPolicies, "AuthorizationPolicy", o, at), true
 	case *securityv1.PeerAuthentication:
-		return put(&b.peerAuthentications, "PeerAuthentication", o, origin), true
+		return put(&b.peerAuthentications, "PeerAuthentication", o, at), true
 	case *Certificate:
-		return put(&b.certificates, "Certificate", o, origin), true
+		return put(&b.certificates, "Certificate", o, at), true
 	case *Issuer:
 		if o.Kind == "ClusterIssuer" {
-			return putGlobal(&b.clusterIssuers, "ClusterIssuer", o, origin), true
+			return putGlobal(&b.clusterIssuers, "ClusterIssuer", o, at), true
 		}
-		return put(&b.issuers, "Issuer", o, origin), true
+		return put(&b.issuers, "Issuer", o, at), true
 	case *doorwardv1alpha1.APIKeySet:
-		return put(&b.apiKeySets, "APIKeySet", o, origin), true
+		return put(&b.apiKeySets, "APIKeySet", o, at), true
 	case *doorwardv1alpha1.LoginProvider:
-		return put(&b.loginProviders, "LoginProvider", o, origin), true
+		return put(&b.loginProviders, "LoginProvider", o, at), true
 	}
 	return Ref{}, false
 }
@@ -170,22 +178,31 @@ func (b *Builder) Build() *Set {
 	}
 }
 
+// written is what an object does not say of itself.
+type written struct {
+	Origin
+	noNamespace bool
+}
+
 // put files a namespaced object.
-func put[T metav1.Object](into *map[Ref]Item[T], kind string, obj T, origin Origin) Ref {
-	missing := obj.GetNamespace() == ""
-	if missing {
+func put[T metav1.Object](into *map[Ref]Item[T], kind string, obj T, at written) Ref {
+	missing := at.noNamespace
+	if obj.GetNamespace() == "" {
+		missing = true
 		obj.SetNamespace(DefaultNamespace)
 	}
 	ref := Ref{kind, obj.GetNamespace(), obj.GetName()}
-	file(into, Item[T]{Ref: ref, Origin: origin, NoNamespace: missing, Object: obj})
+	file(into, Item[T]{Ref: ref, Origin: at.Origin, NoNamespace: missing, Object: obj})
 	return ref
 }
 
 // putGlobal files a cluster-scoped object.
-func putGlobal[T metav1.Object](into *map[Ref]Item[T], kind string, obj T, origin Origin) Ref {
-	obj.SetNamespace("")
+func putGlobal[T metav1.Object](into *map[Ref]Item[T], kind string, obj T, at written) Ref {
+	if obj.GetNamespace() != "" {
+		obj.SetNamespace("")
+	}
 	ref := Ref{Kind: kind, Name: obj.GetName()}
-	file(into, Item[T]{Ref: ref, Origin: origin, Object: obj})
+	file(into, Item[T]{Ref: ref, Origin: at.Origin, Object: obj})
 	return ref
 }
 

@@ -166,6 +166,7 @@ func (s *Server) start(ctx context.Context) error {
 	if a, ok := s.Addr("https").(*net.TCPAddr); ok && s.o.Compile.HTTPSPort == 0 {
 		s.o.Compile.HTTPSPort = a.Port
 	}
+	s.o.Source.Kept = new(source.Kept)
 	// What changes from here on is seen by the watcher, so that nothing falls
 	// between it and the load.
 	w, err := source.NewWatcher(s.o.Source)

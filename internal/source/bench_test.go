@@ -1,7 +1,10 @@
 package source
 
 import (
+	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -52,6 +55,27 @@ func BenchmarkLoad10000(b *testing.B) {
 	b.SetBytes(int64(len(opts.Texts[0].Data)))
 	b.ReportAllocs()
 	for b.Loop() {
+		if _, _, err := Load(b.Context(), opts); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkReload10000 loads 10,000 files of which one has changed.
+func BenchmarkReload10000(b *testing.B) {
+	dir := b.TempDir()
+	name := func(i int) string { return filepath.Join(dir, fmt.Sprintf("app-%d.yaml", i)) }
+	texts := bytes.Split(manyRoutes(10_000), []byte("---\n"))[1:]
+	for i, text := range texts {
+		must(b, os.WriteFile(name(i), text, 0o600))
+	}
+	opts := Options{Files: []string{dir}, Kept: new(Kept)}
+	if _, _, err := Load(b.Context(), opts); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		must(b, os.WriteFile(name(i%len(texts)), fmt.Appendf(nil, "%s# change %d\n", texts[i%len(texts)], i), 0o600))
 		if _, _, err := Load(b.Context(), opts); err != nil {
 			b.Fatal(err)
 		}

@@ -168,18 +168,8 @@ func isManifest(name string) bool {
 	return false
 }
 
-// readFile reads the objects of one file. A file that cannot be read is a
-// problem of its own.
-func (r *reader) readFile(d disk, f manifest) {
-	data, err := d.read(f.name)
-	if err != nil {
-		p := problem.New(problem.DocumentInvalid)
-		p.Object, p.File = "File "+f.name, f.name
-		p.Message = "the file cannot be read: " + reason(err)
-		p.Remedy = "make the file readable, or take it out of the directory"
-		r.report(p)
-		return
-	}
+// readFile reads the objects of one file.
+func (r *reader) readFile(f manifest, data []byte) {
 	if isKustomization(filepath.Base(f.name)) {
 		r.noteKustomization(f.name)
 		return
@@ -188,6 +178,15 @@ func (r *reader) readFile(d disk, f manifest) {
 		return
 	}
 	r.readText(f.name, 1, data, f.named)
+}
+
+// unreadable is the problem of a file that cannot be read.
+func unreadable(name string, err error) problem.Problem {
+	p := problem.New(problem.DocumentInvalid)
+	p.Object, p.File = "File "+name, name
+	p.Message = "the file cannot be read: " + reason(err)
+	p.Remedy = "make the file readable, or take it out of the directory"
+	return p
 }
 
 // reason is an error without the path, which the problem names anyway.
@@ -222,7 +221,7 @@ func isKustomization(base string) bool {
 // noteKustomization tells the reader of plain files what a kustomization
 // among them would have done.
 func (r *reader) noteKustomization(name string) {
-	r.builder.Count("Kustomization.kustomize.config.k8s.io")
+	r.others = append(r.others, "Kustomization.kustomize.config.k8s.io")
 	p := problem.New(problem.KustomizationNotBuilt)
 	p.Object, p.File = "Kustomization "+filepath.Dir(name), name
 	p.Message = "the files of this directory are read one by one, without the namespace, patches and generators of its kustomization"

@@ -2,7 +2,6 @@ package source
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,24 +16,15 @@ import (
 	"github.com/doorward/doorward/internal/problem"
 )
 
-// reader is one load in progress.
+// reader decodes what is read, one piece after the other.
 type reader struct {
 	catalogue *catalogue
 	types     *types
-	builder   object.Builder
-	problems  problem.List
-	added     map[object.Ref]added
-	documents int // objects read or counted
-}
-
-// added remembers an object, for when another of its name comes.
-type added struct {
-	origin object.Origin
-	value  any
+	*piece
 }
 
 func newReader() *reader {
-	return &reader{catalogue: newCatalogue(), types: newTypes(), added: make(map[object.Ref]added)}
+	return &reader{newCatalogue(), newTypes(), new(piece)}
 }
 
 func (r *reader) report(p problem.Problem) { r.problems = append(r.problems, p) }
@@ -114,9 +104,8 @@ func (r *reader) invalid(file string, doc document, h header, err error) {
 	}
 	// What it closes stays closed.
 	at := object.Origin{File: file, Line: firstLine(doc)}
-	if ref, ok := r.builder.Add(closes, at); ok {
-		r.added[ref] = added{at, closes}
-		r.builder.Unread(ref, []string{"spec"})
+	if closes != nil {
+		r.found = append(r.found, found{closes, at, h.namespace == "", []string{"spec"}, true})
 	}
 }
 
@@ -190,7 +179,7 @@ func (r *reader) readStranger(h header, at object.Origin) {
 	group, _ := splitVersion(h.apiVersion)
 	p, wrong := r.catalogue.stranger(h.apiVersion, h.kind)
 	if !wrong || p.Code == problem.NotCarriedOut {
-		r.builder.Count(qualified(h.kind, group))
+		r.others = append(r.others, qualified(h.kind, group))
 	}
 	if wrong {
 		p.Object, p.File, p.Line = r.nameOf(h, at), at.File, at.Line
@@ -273,11 +262,7 @@ func (r *reader) readObject(root *yaml.Node, k kind, h header, at object.Origin,
 	if secret, isSecret := out.(*corev1.Secret); isSecret {
 		mergeStringData(secret)
 	}
-	r.add(out, at)
-	if len(unread) > 0 {
-		o := out.(metav1.Object)
-		r.builder.Unread(object.Ref{Kind: k.name, Namespace: o.GetNamespace(), Name: o.GetName()}, unread)
-	}
+	r.found = append(r.found, found{out, at, out.(metav1.Object).GetNamespace() == "", unread, false})
 }
 
 // mergeStringData puts the plain values of a Secret among the others, as the
@@ -290,35 +275,6 @@ func mergeStringData(s *corev1.Secret) {
 		s.Data[k] = []byte(v)
 	}
 	s.StringData = nil
-}
-
-// add puts an object into the set. The last of one name wins.
-func (r *reader) add(obj any, at object.Origin) {
-	ref, ok := r.builder.Add(obj, at)
-	if !ok {
-		return
-	}
-	if before, again := r.added[ref]; again {
-		p := problem.New(problem.DuplicateObject)
-		p.Object, p.File, p.Line = ref.String(), at.File, at.Line
-		if same(before.value, obj) {
-			p.Severity = problem.Info
-			p.Message = "the same object is also at " + before.origin.String()
-			p.Remedy = "delete one of them"
-		} else {
-			p.Message = fmt.Sprintf("another object of this name, with different content, is at %s; this one, the last to be applied, wins", before.origin)
-			p.Remedy = "delete one of them, or give it another name or namespace"
-		}
-		r.report(p)
-	}
-	r.added[ref] = added{at, obj}
-}
-
-// same compares two objects by their JSON.
-func same(a, b any) bool {
-	x, errA := json.Marshal(a)
-	y, errB := json.Marshal(b)
-	return errA == nil && errB == nil && bytes.Equal(x, y)
 }
 
 // headerOf reads the header from a tree.

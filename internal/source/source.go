@@ -12,7 +12,8 @@
 //
 // Kustomizations are built in-process (kustomize.go), from disk only, and
 // their objects are traced back to the lines of the base that they came from.
-// A Watcher (watch.go) says when any of the files that a load used changes,
+// A Watcher (watch.go) says when any of the files that a load used changes, what did
+// not change is not decoded again (kept.go),
 // and Locate (locate.go) finds the line of a field when someone asks for it.
 package source
 
@@ -46,6 +47,8 @@ type Options struct {
 	// Edited is what files are taken to hold instead, by name: an edit is tried before
 	// it is written. The files must be there.
 	Edited map[string][]byte
+	// Kept, unless nil, spares loads with the same Kept what they would decode again.
+	Kept *Kept
 }
 
 // Text is a piece of manifests inside of something else.
@@ -62,19 +65,27 @@ type Text struct {
 // kustomization that does not build, or no object at all. The problems found
 // so far come with it.
 func Load(ctx context.Context, opts Options) (*object.Set, problem.List, error) {
-	r := newReader()
-	err := r.load(ctx, opts)
-	r.problems.Sort()
+	l := newLoading(nil, false)
+	if k := opts.Kept; k != nil {
+		k.loading.Lock()
+		defer k.loading.Unlock()
+		l = newLoading(k.files, true)
+	}
+	err := l.load(ctx, opts)
+	l.problems.Sort()
 	if err != nil {
-		return nil, r.problems, err
+		return nil, l.problems, err
 	}
-	if r.documents == 0 {
-		return nil, r.problems, nothing(opts)
+	if opts.Kept != nil {
+		opts.Kept.files = l.now
 	}
-	return r.builder.Build(), r.problems, nil
+	if l.documents == 0 {
+		return nil, l.problems, nothing(opts)
+	}
+	return l.builder.Build(), l.problems, nil
 }
 
-func (r *reader) load(ctx context.Context, opts Options) error {
+func (l *loading) load(ctx context.Context, opts Options) error {
 	d := newDisk(opts)
 	seen := make(map[string]bool)
 	for _, name := range opts.Files {
@@ -82,7 +93,7 @@ func (r *reader) load(ctx context.Context, opts Options) error {
 			return err
 		}
 		if name == "-" {
-			if err := r.readStdin(opts.Stdin); err != nil {
+			if err := l.read(func(r *reader) error { return r.readStdin(opts.Stdin) }); err != nil {
 				return err
 			}
 			continue
@@ -94,18 +105,18 @@ func (r *reader) load(ctx context.Context, opts Options) error {
 		for _, f := range files {
 			if key := filepath.Clean(f.name); !seen[key] {
 				seen[key] = true
-				r.readFile(d, f)
+				l.readFile(d, f)
 			}
 		}
 	}
 	for _, t := range opts.Texts {
-		r.readText(t.Name, max(t.Line, 1), t.Data, true)
+		_ = l.read(func(r *reader) error { r.readText(t.Name, max(t.Line, 1), t.Data, true); return nil })
 	}
 	for _, dir := range opts.Kustomizations {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := r.readKustomization(d, dir); err != nil {
+		if err := l.read(func(r *reader) error { return r.readKustomization(d, dir) }); err != nil {
 			return err
 		}
 	}
