@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/doorward/doorward/internal/problem"
 	"github.com/doorward/doorward/internal/scaffold"
 )
 
@@ -78,6 +79,9 @@ func (q *asking) valid(answer string) error {
 			if c.word == answer {
 				return nil
 			}
+		}
+		if near, ok := problem.Nearest(answer, q.words()); ok {
+			return fmt.Errorf("%q is none of %s; did you mean %s?", answer, strings.Join(q.words(), ", "), near)
 		}
 		return fmt.Errorf("%q is none of %s", answer, strings.Join(q.words(), ", "))
 	}

@@ -78,6 +78,9 @@ func (x *asking) hostFixes(h *plan.Hop) []Fix {
 	slices.Sort(names)
 	names = slices.DeleteFunc(slices.Compact(names), func(n string) bool { return n == "*" })
 	wanted := match.HostName(x.req.Host)
+	if h.Listener.Key == plan.Edge && len(names) == 0 {
+		return []Fix{{What: "no Ingress leads into the edge for any host: name its file too" + x.gateways()}}
+	}
 	what := "nothing is for the host " + wanted + "; there is " + atMost(names, 5)
 	near, ok := problem.Nearest(wanted, names)
 	if !ok {
@@ -93,6 +96,20 @@ func (x *asking) hostFixes(h *plan.Hop) []Fix {
 		f.Place = x.at(r.Origin, field)
 	}
 	return []Fix{f}
+}
+
+// gateways offers to ask at the gateways themselves, or is "".
+func (x *asking) gateways() string {
+	var keys []string
+	for _, l := range x.ground.Plan.Listeners() {
+		if l.Key != plan.Edge && l.Dialect == plan.Envoy {
+			keys = append(keys, "--via "+l.Key)
+		}
+	}
+	if len(keys) == 0 {
+		return ""
+	}
+	return ", or ask at a gateway: " + atMost(keys, 5)
 }
 
 func atMost(names []string, most int) string {
