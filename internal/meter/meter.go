@@ -39,7 +39,7 @@ func (b *Buckets) Drip(zone string, client netip.Addr, perMinute, burst int, now
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	was, young := b.young[k]
-	known := young
+	known, ok := young, true
 	if !young {
 		was, known = b.old[k]
 	}
@@ -49,14 +49,14 @@ func (b *Buckets) Drip(zone string, client netip.Addr, perMinute, burst int, now
 		passed := max(now.Sub(was.at), 0).Milliseconds()
 		next.excess = max(was.excess-int64(perMinute)*passed/60+1000, 0)
 		if next.excess > int64(burst)*1000 {
-			return false
+			next, ok = was, false // who is refused has asked, too, and is not forgotten
 		}
 	}
 	if !young && len(b.young) >= maxBuckets || b.young == nil {
 		b.young, b.old = map[key]bucket{}, b.young
 	}
 	b.young[k] = next
-	return true
+	return ok
 }
 
 // Enter notes that a request of client to zone is under way, until leave is called. It

@@ -51,6 +51,21 @@ func TestBucketsAreBounded(t *testing.T) {
 	}
 }
 
+// Who is refused all the time is not forgotten for it.
+func TestTheRefusedAreRemembered(t *testing.T) {
+	var b Buckets
+	now := time.Unix(1000, 0)
+	refused, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
+	b.Drip("z", refused, 1, 0, now)
+	for i := range 3 * maxBuckets {
+		b.Drip("z", other, 1, 0, now)
+		other = other.Next()
+		if i%1000 == 0 && b.Drip("z", refused, 1, 0, now) {
+			t.Fatalf("let in after %d others", i)
+		}
+	}
+}
+
 func TestEnter(t *testing.T) {
 	var b Buckets
 	alice, bob := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")

@@ -3,6 +3,7 @@ package plan
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/doorward/doorward/internal/header"
@@ -173,8 +174,12 @@ func (e *EdgeSettings) client(r *match.Request) netip.Addr {
 	return addr
 }
 
-// parseAddr reads an address, which may have a port.
+// parseAddr reads an address, which may have a port, and has no zone: no range holds
+// one with a zone, and there is no end of zones (NGINX, ngx_inet6_addr).
 func parseAddr(s string) (netip.Addr, error) {
+	if strings.Contains(s, "%") {
+		return netip.Addr{}, strconv.ErrSyntax
+	}
 	a, err := netip.ParseAddr(s)
 	if err == nil {
 		return a, nil

@@ -183,6 +183,7 @@ func TestTheClientBehindTrustedPeers(t *testing.T) {
 		{[]netip.Prefix{any4}, "10.0.0.1", []string{"203.0.113.9, forged"}, "10.0.0.1"},
 		{[]netip.Prefix{any4}, "::ffff:10.0.0.1", []string{"203.0.113.9"}, "203.0.113.9"},
 		{[]netip.Prefix{six}, "2001:db8::1", []string{"[2001:db9::5]:80"}, "2001:db9::5"},
+		{[]netip.Prefix{any4}, "10.0.0.1", []string{"2001:db8::1%zone"}, "10.0.0.1"},
 		{[]netip.Prefix{any4}, "10.0.0.1", []string{", ,"}, "10.0.0.1"},
 		{[]netip.Prefix{any4}, "10.0.0.1", nil, "10.0.0.1"},
 	} {

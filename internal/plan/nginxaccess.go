@@ -64,8 +64,10 @@ func (g *Addresses) String() string {
 }
 
 // within tells whether an address is in one of the ranges; one of IPv4 that came
-// as IPv6 is in those of IPv4.
+// as IPv6 is in those of IPv4. The zone of a neighbour's address (fe80::1%eth0) is no
+// part of it.
 func within(list []netip.Prefix, a netip.Addr) bool {
+	a = a.WithZone("")
 	for _, p := range list {
 		if p.Contains(a.Unmap()) || p.Contains(a) {
 			return true

@@ -45,11 +45,11 @@ func (g *EdgeAuth) check(w *walk) bool {
 	}
 	if v.Allowed {
 		w.told(g.Provider, true, v.describe())
+		g.forget(w)
 		for _, name := range g.Headers {
 			if !writable(name) {
 				continue
 			}
-			w.req.Header.Del(name)
 			if value := v.Set.Value(name); value != "" {
 				w.req.Header.Set(name, value)
 			}
@@ -75,6 +75,13 @@ func (g *EdgeAuth) check(w *walk) bool {
 	return true
 }
 
+// forget takes away what only the answer may say: a client must not say it itself.
+func (g *EdgeAuth) forget(w *walk) {
+	if slices.ContainsFunc(g.Headers, writable) {
+		sanitise(w, slices.DeleteFunc(slices.Clone(g.Headers), func(name string) bool { return !writable(name) }))
+	}
+}
+
 func fieldsOf(f header.Fields, name string) header.Fields {
 	var out header.Fields
 	for _, x := range f {
@@ -86,7 +93,8 @@ func fieldsOf(f header.Fields, name string) header.Fields {
 }
 
 // question is what NGINX's subrequest asks: with the request's fields, and no body
-// (ingress-nginx, template). A client's X-Original-URI does not go along.
+// (ingress-nginx, template). What a client says of the URI and the method itself does
+// not go along: who is asked may go by it (oauth2-proxy does by X-Forwarded-Uri).
 func (g *EdgeAuth) question(w *walk) *Check {
 	r, e := w.req, w.hop.Listener.edge()
 	if id, _ := r.Header.Joined("x-request-id", ", "); id == "" && !e.NoRequestID {
@@ -94,7 +102,7 @@ func (g *EdgeAuth) question(w *walk) *Check {
 	}
 	c := &Check{Method: g.Method, Host: g.Host, Target: g.Target, Header: slices.Clone(r.Header), Request: r}
 	h := &c.Header
-	for _, name := range [...]string{"x-forwarded-proto", "x-original-uri", "content-length", "connection", "upgrade", "expect", "te"} {
+	for _, name := range [...]string{"x-forwarded-proto", "x-original-uri", "x-forwarded-uri", "x-forwarded-method", "content-length", "connection", "upgrade", "expect", "te"} {
 		h.Del(name)
 	}
 	scheme, _, _ := e.believed(r)
@@ -232,11 +240,7 @@ func (g *AnyOf) check(w *walk) bool {
 func (g *AnyOf) forget(w *walk, but Guard) {
 	for _, one := range g.Guards {
 		if a, ok := one.(*EdgeAuth); ok && one != but {
-			for _, name := range a.Headers {
-				if writable(name) {
-					w.req.Header.Del(name)
-				}
-			}
+			a.forget(w)
 		}
 	}
 }

@@ -18,8 +18,12 @@ func (o *Outcome) Believed(name string, sent header.Fields) bool {
 		}
 	}
 	return slices.ContainsFunc(o.Hops(), func(h Hop) bool {
-		return slices.ContainsFunc(h.Listener.Guards, func(g Guard) bool { return fills(g, name) })
+		return fillsOne(h.Listener.Guards, name) || h.Route != nil && fillsOne(h.Route.Guards, name)
 	})
+}
+
+func fillsOne(guards []Guard, name string) bool {
+	return slices.ContainsFunc(guards, func(g Guard) bool { return fills(g, name) })
 }
 
 // fills tells whether a guard writes the header.
@@ -31,6 +35,10 @@ func fills(g Guard, name string) bool {
 		return isOutput(g.outputs, name) || isOutput(g.Ring.headers, name)
 	case *Login:
 		return isUserHeader(name)
+	case *EdgeAuth:
+		return isOutput(g.Headers, name)
+	case *AnyOf:
+		return fillsOne(g.Guards, name)
 	case *External:
 		return g.Provider != nil && listed(g.Provider.UpstreamOnAllow, name)
 	}
