@@ -18,6 +18,9 @@ type basic struct {
 // realmChars are the letters of a realm (ingress-nginx, parser.CharsWithSpace).
 var realmChars = regexp.MustCompile(`^[-._~a-zA-Z0-9/: ]*$`)
 
+// dearHash are hashes that package htpasswd compares with nothing (maxCost).
+var dearHash = regexp.MustCompile(`^\$2[a-z]?\$(1[89]|[2-9][0-9])\$`)
+
 // set reads one annotation.
 func (b *basic) set(name, value string) (ok, known bool) {
 	switch name {
@@ -115,6 +118,10 @@ func (e *edge) addUser(ing *ingress, users map[string]string, line string) {
 		return
 	}
 	users[name] = hash
+	if dearHash.MatchString(hash) {
+		e.c.problemAs(problem.Warning, problem.IngressAnnotationValue, ing.item.Ref, ing.item.Origin, annotationField("auth-secret"),
+			"the password of user "+name+" is hashed at a cost over 17, which is not paid, so it never fits", "hash it with htpasswd -B -C 10")
+	}
 	for _, form := range [...]string{"$2", "$apr1$", "$1$", "{SHA}", "{SSHA}", "{PLAIN}"} {
 		if strings.HasPrefix(hash, form) {
 			return

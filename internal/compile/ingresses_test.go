@@ -102,6 +102,9 @@ func TestMistakesOfIngressesAreTold(t *testing.T) {
 			"warning ingress-annotation-value" + at(nginx+"backend-protocol"), "AUTO_HTTP"},
 		{"FastCGI", of(nginx + "backend-protocol: fcgi"),
 			"error not-carried-out" + at(nginx+"backend-protocol"), "503"},
+		{"a hash that takes hours", of(nginx+"auth-type: basic, "+nginx+"auth-secret: users") +
+			"---\napiVersion: v1\nkind: Secret\nmetadata: {name: users, namespace: shop}\nstringData: {auth: \"alice:$2y$31$x\"}\n",
+			"warning ingress-annotation-value" + at(nginx+"auth-secret"), "at a cost over 17"},
 		{"a guard", of(nginx + "auth-url: http://x"),
 			"error not-carried-out" + at(nginx+"auth-url"), "503"},
 		{"a snippet", of(nginx + "server-snippet: x"),

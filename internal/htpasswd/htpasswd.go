@@ -25,7 +25,7 @@ func Match(hash, password string) bool {
 	form, rest, _ := strings.Cut(strings.TrimPrefix(hash, "$"), "$")
 	switch {
 	case strings.HasPrefix(hash, "$2"):
-		return bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) == nil
+		return !tooDear(hash) && bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) == nil
 	case strings.HasPrefix(hash, "$") && (form == "apr1" || form == "1"):
 		salt, _, _ := strings.Cut(rest, "$")
 		return equal(hash, md5Crypt("$"+form+"$", salt, password))
@@ -43,6 +43,17 @@ func Match(hash, password string) bool {
 		return equal(hash[len("{PLAIN}"):], password)
 	}
 	return false
+}
+
+// maxCost bounds the cost of bcrypt: htpasswd -C makes none over it, and each step
+// doubles the time that any stranger can take.
+const maxCost = 17
+
+// tooDear tells whether a hash of bcrypt takes so long that nobody's password is
+// compared with it: the library knows costs that take hours.
+func tooDear(hash string) bool {
+	cost, err := bcrypt.Cost([]byte(hash))
+	return err == nil && cost > maxCost
 }
 
 func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

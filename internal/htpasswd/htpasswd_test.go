@@ -26,6 +26,16 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// A cost of hours is not paid.
+func TestTooDear(t *testing.T) {
+	const rest = "PMN//CulJHe.xQoPfnPPfeUja1rHsTFU2Kn/L/j/0cioYz.K.LQWW"
+	for cost, want := range map[string]bool{"04": false, "17": false, "18": true, "31": true} {
+		if hash := "$2y$" + cost + "$" + rest; tooDear(hash) != want || want && Match(hash, "secret") {
+			t.Errorf("cost %s: too dear must be %v", cost, want)
+		}
+	}
+}
+
 func FuzzMatch(f *testing.F) {
 	f.Add("$apr1$saltsalt$LrttParrLPdxvgutaSXWJ0", "secret")
 	f.Add("{SSHA}AAAA", "")
