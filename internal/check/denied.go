@@ -114,7 +114,8 @@ func (p *Pass) gatewaySource(l *plan.Listener) string {
 func gatewayDeniedByDefault(p *Pass) {
 	p.front(func(l *plan.Listener, g guarding) {
 		if by, why := refusesAll(g); len(by) == 1 && len(g.policies.Deny.Rules()) > 0 && why == "denies every request" {
-			p.report(by[0], l.Title()+" refuses every request with 403: the rule "+why, "write what is to be denied into the rule")
+			c, _ := problem.Lookup(p.code)
+			p.show(c.Severity, by[0], p.first(l, "*", "/"), l.Title()+" refuses every request with 403: the rule "+why, "write what is to be denied into the rule")
 		}
 	})
 }

@@ -37,3 +37,48 @@ func TestFindingsOfRoutesHaveAddresses(t *testing.T) {
 		}
 	}
 }
+
+// What is wrong with a Service shows where a route leads to it, on the port that it is
+// about.
+func TestFindingsOfServicesHaveAddresses(t *testing.T) {
+	platform, err := os.ReadFile("testdata/platform.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const app = `
+apiVersion: v1
+kind: Service
+metadata: {name: late, namespace: shop}
+spec:
+  selector: {app: late}
+  ports: [{name: http, port: 80, targetPort: web}, {name: http-admin, port: 81, targetPort: admin}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: late, namespace: shop}
+spec:
+  selector: {matchLabels: {app: late}}
+  template:
+    metadata: {labels: {app: late}}
+    spec: {containers: [{name: late, image: late, ports: [{name: web, containerPort: 8080}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: late, namespace: shop}
+spec:
+  hosts: ["*"]
+  gateways: [kubeflow/gateway]
+  http:
+  - match: [{uri: {prefix: /late/}}]
+    route: [{destination: {host: late, port: {number: 80}}}]
+  - match: [{uri: {prefix: /late-admin/}}]
+    route: [{destination: {host: late, port: {number: 81}}}]
+`
+	set, found := run(t, string(platform), app)
+	p, _ := compile.Compile(set, compile.Options{IngressClasses: []string{"nginx"}})
+	Locate(found, set, p)
+	hits := of("target-port-not-found", found)
+	if len(hits) != 1 || !strings.HasSuffix(hits[0].URL, "/late-admin/") {
+		t.Errorf("got %v, want one at /late-admin/", hits)
+	}
+}
