@@ -34,8 +34,7 @@ func TestExplanationsAreWhatIsEnforced(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			n := 0
-			p, problems, err := s.Compile(t.Context(), func(scenario.Up) string { n++; return fmt.Sprintf("192.0.2.%d:80", n) })
+			p, problems, err := s.Plan(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -53,10 +53,15 @@ func (s *Scenario) Compile(ctx context.Context, address func(Up) string) (*plan.
 	return p, append(problems, more...), nil
 }
 
+// Plan is Compile for walks alone: at the endpoints' addresses is nobody.
+func (s *Scenario) Plan(ctx context.Context) (*plan.Plan, problem.List, error) {
+	n := 0
+	return s.Compile(ctx, func(Up) string { n++; return fmt.Sprintf("192.0.2.%d:80", n) })
+}
+
 // Run walks every request and returns its outcome.
 func (s *Scenario) Run(ctx context.Context) ([]Outcome, problem.List, error) {
-	n := 0
-	p, problems, err := s.Compile(ctx, func(Up) string { n++; return fmt.Sprintf("192.0.2.%d:80", n) })
+	p, problems, err := s.Plan(ctx)
 	if err != nil {
 		return nil, problems, err
 	}
